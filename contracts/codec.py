@@ -1,0 +1,64 @@
+"""Stored names, versions and upcasters of every event. Explicit tables: classes may move, names may not."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from . import plans, renewals
+
+Data = dict[str, Any]
+Upcaster = Callable[[Data], Data]
+
+EVENTS: dict[str, type[BaseModel]] = {
+    "plans.PlanStarted": plans.PlanStarted,
+    "plans.PlanEdited": plans.PlanEdited,
+    "plans.PlanEditScheduled": plans.PlanEditScheduled,
+    "plans.PlanEditDiscarded": plans.PlanEditDiscarded,
+    "plans.CapacityPurchased": plans.CapacityPurchased,
+    "plans.AddOnCancelled": plans.AddOnCancelled,
+    "plans.PlanCancelled": plans.PlanCancelled,
+    "plans.PlanReinstated": plans.PlanReinstated,
+    "plans.LicenceAssigned": plans.LicenceAssigned,
+    "plans.LicenceUnassigned": plans.LicenceUnassigned,
+    "plans.AccountOpened": plans.AccountOpened,
+    "plans.PriceBookPublished": plans.PriceBookPublished,
+    "renewals.RenewalScheduled": renewals.RenewalScheduled,
+    "renewals.RenewalQuoteChanged": renewals.RenewalQuoteChanged,
+}
+
+# One pure step each, from the version in the key to the next one. A missing key means: this version is current.
+UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+
+_NAMES = {model: name for name, model in EVENTS.items()}
+
+
+def version_of(name: str, upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS) -> int:
+    """The version written today: one above the last upcaster's."""
+    return 1 + sum(1 for upcast_name, _ in upcasters if upcast_name == name)
+
+
+VERSIONS = {name: version_of(name) for name in EVENTS}
+
+
+def encode(event: BaseModel) -> tuple[str, int, bytes]:
+    """The stored name, version and JSON of an event body. Raises KeyError for a class without a name."""
+    name = _NAMES[type(event)]
+    return name, VERSIONS[name], event.model_dump_json().encode()
+
+
+def current(name: str, version: int, data: Data, upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS) -> Data:
+    """`data` in the form written today. An event of a later version is passed on: readers ignore what is new."""
+    while upcast := upcasters.get((name, version)):
+        data, version = upcast(data), version + 1
+    return data
+
+
+def decode(name: str, version: int, data: Data | bytes) -> BaseModel:
+    """The event of a stored body of any version. Raises KeyError (unknown name) or pydantic.ValidationError."""
+    model = EVENTS[name]
+    if isinstance(data, bytes) and version >= VERSIONS[name]:
+        return model.model_validate_json(data)
+    members = json.loads(data) if isinstance(data, bytes) else data
+    return model.model_validate_json(json.dumps(current(name, version, members)))

@@ -1,0 +1,123 @@
+"""The HTTP bodies of plan commands, their quotes and answers, as gateway and plans service agree on them."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .money import Currency
+from .plans import CancelReason, Id, Money, NextRenewal, Product, Quantity
+from .terms import Cycle
+
+# No control characters but tab and line ends; free text reaches pages, mails and exports.
+Comment = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
+
+
+class Request(BaseModel):
+    """Base of every body: unknown members, numbers in quotes and fractions are refused, never guessed at.
+
+    Validate from the JSON bytes (`model_validate_json`): dates and enums are strings there, and nothing else is."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Confirmable(Request):
+    """A command that may bring the token of its quote, and then is carried out only as it was quoted (DOMAIN B19)."""
+
+    quote_token: Annotated[str, Field(max_length=4096)] | None = None
+
+
+class OpenAccountBody(Request):
+    currency: Currency
+    time_zone: Annotated[str, Field(max_length=64, examples=["Europe/Vienna"])]
+
+
+class StartPlanBody(Confirmable):
+    sku: Id
+    quantity: Quantity
+    cycle: Cycle
+    currency: Currency | None = None
+
+
+class EditPlanBody(Confirmable):
+    """line_id: the base line when left out. sku: another product of the family, for the base line only."""
+
+    quantity: Quantity | None = None
+    sku: Id | None = None
+    line_id: Id | None = None
+
+
+class BuyCapacityBody(Confirmable):
+    sku: Id
+    quantity: Quantity
+    cycle: Cycle | None = None
+
+
+class DiscardPendingChangeBody(Confirmable):
+    """line_id: the base line when left out."""
+
+    line_id: Id | None = None
+
+
+class CancelPlanBody(Confirmable):
+    reason: CancelReason
+    comment: Comment = ""
+    refund: bool = False
+    cascade: bool = False
+
+
+class ReinstatePlanBody(Confirmable):
+    pass
+
+
+class AssignLicenceBody(Confirmable):
+    """assignee: an opaque reference to a person, never a name or an address."""
+
+    assignee: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class UnassignLicenceBody(AssignLicenceBody):
+    pass
+
+
+class PublishPriceBookBody(Request):
+    effective_from: date
+    applies_to_existing_from: date | None = None
+    products: Annotated[tuple[Product, ...], Field(min_length=1, max_length=1000)]
+
+
+class RecordedEvent(BaseModel):
+    event_id: str
+    type: str
+    revision: int
+    data: dict[str, Any]
+
+
+class CommandAnswer(BaseModel):
+    """What a command recorded. A repeated Idempotency-Key gives the same answer again, whatever happened since.
+
+    position: give it to reads as `min_position` to read your own write.
+    """
+
+    stream: str
+    revision: int
+    position: str
+    events: list[RecordedEvent]
+
+
+class Quote(BaseModel):
+    """What a command would do, computed by the code that would do it. Nothing is recorded."""
+
+    command: str
+    effective_on: date
+    due_now: Money
+    next_renewal_before: NextRenewal | None
+    next_renewal_after: NextRenewal
+    events: list[str]
+    token: str
+    expires_at: str
+
+
+QuotedCommand = Literal[
+    "start", "edit", "capacities", "discard-pending-change", "cancel", "reinstate", "assign-licence", "unassign-licence"
+]

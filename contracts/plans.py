@@ -1,0 +1,260 @@
+"""Events of the plans service: bundles, the catalogue and billing accounts (DOMAIN 3). Bodies only; see `envelope`."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .money import Currency, Minor
+from .pricing import Price
+from .terms import Cycle
+
+Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")]
+Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Body(BaseModel):
+    """Base of every event body: immutable and strict; members a reader does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class ProductKind(StrEnum):
+    BASE = "base"
+    CAPACITY = "capacity"
+    ADD_ON = "add_on"
+
+
+class PlanLine(Body):
+    """A product in a bundle: how many, at which price of which book version, and what one whole term costs."""
+
+    line_id: Id
+    sku: Id
+    name: str
+    kind: ProductKind
+    quantity: Quantity
+    price: Price
+    book_version: int
+    total_minor: Minor
+
+
+class MoneyLine(Body):
+    """One part of what a change costs now, with the numbers it was computed from (DOMAIN M4).
+
+    amount_minor is signed: a charge is positive, a credit negative. It is the rest of full_minor after days_served of
+    days in the period [period_start, period_end).
+    """
+
+    line_id: Id
+    sku: Id
+    name: str
+    part: Literal["charge", "credit"]
+    quantity: int
+    full_minor: Minor
+    days_served: int
+    days: int
+    period_start: date
+    period_end: date
+    amount_minor: Minor
+
+
+class Money(Body):
+    """What a change costs now: one net amount that opens into its parts. No lines when nothing is due (DOMAIN M12)."""
+
+    currency: Currency
+    net_minor: Minor
+    lines: tuple[MoneyLine, ...]
+
+
+class RenewalLine(Body):
+    """One line of a coming renewal. unit_minor is null where graduated units pay different prices."""
+
+    line_id: Id
+    sku: Id
+    name: str
+    quantity: Quantity
+    unit_minor: Minor | None
+    amount_minor: Minor
+
+
+class NextRenewal(Body):
+    """What this bundle will be charged when its next term begins; no lines when it will not renew."""
+
+    cadence: Cycle
+    due_on: date
+    currency: Currency
+    amount_minor: Minor
+    lines: tuple[RenewalLine, ...]
+
+
+class Direction(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+class CancelReason(StrEnum):
+    TOO_EXPENSIVE = "too_expensive"
+    FEATURES_IN_FREE_PLAN_ENOUGH = "features_in_free_plan_enough"
+    SUPPORT_PROBLEMS = "support_problems"
+    WRONG_PRODUCT = "wrong_product"
+    NOT_NEEDED_NOW = "not_needed_now"
+    SWITCHED_SERVICE = "switched_service"
+    MISSING_FEATURES = "missing_features"
+    OTHER = "other"
+
+
+class DiscardReason(StrEnum):
+    ASKED = "asked"
+    SUPERSEDED = "superseded"
+    SAME_AS_PRESENT = "same_as_present"
+    LICENCES_ASSIGNED = "licences_assigned"
+
+
+class PlanStarted(Body):
+    bundle_id: Id
+    family: Id
+    line: PlanLine
+    cycle: Cycle
+    time_zone: str
+    anchor_on: date
+    term_start: date
+    term_end: date
+    money: Money
+    next_renewal: NextRenewal
+
+
+class PlanEdited(Body):
+    """A line changed and is served from the event's effective date on. change_id: the scheduled edit it came from."""
+
+    bundle_id: Id
+    before: PlanLine
+    after: PlanLine
+    direction: Direction
+    change_id: Id | None
+    money: Money
+    next_renewal: NextRenewal
+
+
+class PlanEditScheduled(Body):
+    """A line will change on the event's effective date; until then nothing is charged or credited (DOMAIN M6)."""
+
+    bundle_id: Id
+    change_id: Id
+    before: PlanLine
+    after: PlanLine
+    direction: Direction
+    effective_on: date
+    supersedes: Id | None
+    next_renewal: NextRenewal
+
+
+class PlanEditDiscarded(Body):
+    bundle_id: Id
+    change_id: Id
+    line_id: Id
+    reason: DiscardReason
+    next_renewal: NextRenewal
+
+
+class CapacityPurchased(Body):
+    bundle_id: Id
+    line: PlanLine
+    money: Money
+    next_renewal: NextRenewal
+
+
+class AddOnCancelled(Body):
+    """A line other than the base ends with the term."""
+
+    bundle_id: Id
+    line_id: Id
+    ends_on: date
+
+
+class PlanCancelled(Body):
+    """The bundle ends with its term on ends_on. money holds the refund asked for, as a credit (DOMAIN B8)."""
+
+    bundle_id: Id
+    reason: CancelReason
+    comment: str
+    ends_on: date
+    refund_requested: bool
+    money: Money
+    next_renewal: NextRenewal
+
+
+class PlanReinstated(Body):
+    """The cancellation is undone, for the lines cancelled with it too. money charges a refund back."""
+
+    bundle_id: Id
+    line_ids: tuple[Id, ...]
+    money: Money
+    next_renewal: NextRenewal
+
+
+class LicenceAssigned(Body):
+    """assignee: an opaque reference to a person kept elsewhere."""
+
+    bundle_id: Id
+    assignee: Id
+
+
+class LicenceUnassigned(Body):
+    bundle_id: Id
+    assignee: Id
+
+
+class AccountOpened(Body):
+    """The account's currency and time zone, fixed for good (DOMAIN M2, M3)."""
+
+    currency: Currency
+    time_zone: str
+
+
+class Product(Body):
+    """One product of a price book.
+
+    prices: per currency, then per cycle. requires: bases of which one must be in the bundle (a capacity or add-on) or
+    active in the account (a base). grade: the order of bases in a family, from small to large.
+    """
+
+    sku: Id
+    name: str
+    kind: ProductKind
+    family: Id
+    grade: int
+    prices: dict[Currency, dict[Cycle, Price]]
+    minimum: Quantity
+    maximum: Quantity | None
+    pack: Quantity
+    requires: tuple[Id, ...]
+    includes: tuple[str, ...]
+    sales_only: bool
+    retired: bool
+
+
+class PriceBookPublished(Body):
+    """A version of the price book. applies_to_existing_from: renewals before it keep the older book (DOMAIN B10)."""
+
+    book_id: Id
+    book_version: Quantity
+    effective_from: date
+    applies_to_existing_from: date | None
+    products: tuple[Product, ...]
+
+
+PlanEvent = (
+    PlanStarted
+    | PlanEdited
+    | PlanEditScheduled
+    | PlanEditDiscarded
+    | CapacityPurchased
+    | AddOnCancelled
+    | PlanCancelled
+    | PlanReinstated
+    | LicenceAssigned
+    | LicenceUnassigned
+)
+AccountEvent = AccountOpened
+CatalogueEvent = PriceBookPublished

@@ -1,0 +1,116 @@
+"""Every way a request can fail: stable codes, their HTTP status, and what to do next (RFC 9457, DOMAIN 6)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """`title` says what happened; `next_step` what the caller can do about it."""
+
+    status: int
+    title: str
+    next_step: str
+
+
+PROBLEMS: dict[str, ProblemType] = {
+    # the request itself
+    "malformed_json": ProblemType(400, "The body is not JSON", "Send one JSON object encoded as UTF-8."),
+    "invalid_request": ProblemType(422, "The request does not fit its schema", "Mend the fields listed in errors."),
+    "body_too_large": ProblemType(413, "The body is too large", "Send less than the limit."),
+    "method_not_allowed": ProblemType(405, "This address does not take that method", "See Allow for those it takes."),
+    "not_found": ProblemType(404, "There is nothing at this address", "Check the path and its identifiers."),
+    "unauthenticated": ProblemType(401, "No valid token", "Send a current token as Authorization: Bearer."),
+    "forbidden": ProblemType(403, "You lack the privilege this needs", "Ask a billing editor of the account for it."),
+    "account_not_found": ProblemType(404, "No such account", "Check the account id."),
+    "plan_not_found": ProblemType(404, "No such plan in this account", "List the account's product cards."),
+    "line_not_found": ProblemType(404, "No such line in this plan", "Take a line_id from the product card."),
+    "product_not_found": ProblemType(404, "No such product", "Take a sku from the catalogue."),
+    "product_retired": ProblemType(410, "This product is no longer sold", "Choose another one from the catalogue."),
+    "revision_required": ProblemType(428, "If-Match is missing", "Send the ETag of the product card as If-Match."),
+    "revision_stale": ProblemType(412, "The plan has changed since you read it", "Read it again, then decide."),
+    "idempotency_key_reused": ProblemType(
+        422, "This Idempotency-Key was used with another request", "Use a new key for a new request."
+    ),
+    "idempotency_key_invalid": ProblemType(422, "Not an Idempotency-Key", "Send 1 to 128 visible ASCII characters."),
+    "command_in_flight": ProblemType(409, "The same command is being carried out", "Send it again in a moment."),
+    # what may be bought
+    "sales_only": ProblemType(409, "This product is sold by our sales team only", "Contact sales."),
+    "quantity_out_of_range": ProblemType(
+        422, "The quantity is outside what this product allows", "Choose a quantity within limits."
+    ),
+    "amount_too_large": ProblemType(422, "The amount is beyond what can be billed", "Choose a smaller quantity."),
+    "currency_unavailable": ProblemType(422, "No price in that currency", "Use a currency the price book has."),
+    "currency_mismatch": ProblemType(422, "The account is billed in another currency", "Use the account's currency."),
+    "cycle_unavailable": ProblemType(422, "Not sold on that cycle", "Choose a cycle the product has a price for."),
+    "term_mismatch": ProblemType(409, "Add-ons share the cycle of their plan", "Use the cycle of the plan."),
+    "second_base": ProblemType(409, "A plan has one base product", "Edit the plan, or start another one."),
+    "not_a_base": ProblemType(409, "Only a base product can start a plan", "Buy it within a plan."),
+    "not_a_capacity": ProblemType(409, "This product is not a capacity", "Choose a capacity."),
+    "capacity_exists": ProblemType(409, "The plan has this capacity already", "Edit the quantity of its line."),
+    "requirement_unmet": ProblemType(409, "This product needs another one", "Buy what it requires first."),
+    "different_family": ProblemType(409, "A plan cannot change into that product", "Start another plan for it."),
+    # what the state of the plan allows
+    "no_change": ProblemType(409, "It is already so", "Nothing needs to be done."),
+    "no_pending_change": ProblemType(409, "Nothing is pending", "Nothing needs to be done."),
+    "pending_change": ProblemType(409, "A change is pending", "Discard it, then continue."),
+    "already_cancelled": ProblemType(409, "The plan is cancelled already", "Reinstate it to keep it."),
+    "plan_cancelled": ProblemType(409, "A cancelled plan cannot be changed", "Reinstate it first."),
+    "plan_ended": ProblemType(409, "The plan has ended", "Start a new one."),
+    "not_cancelled": ProblemType(409, "The plan is not cancelled", "Nothing needs to be done."),
+    "renewal_due": ProblemType(409, "The plan is being renewed", "Try again when its new term has begun."),
+    "one_month_plan": ProblemType(409, "A one-month plan is not edited or renewed", "Start a new plan."),
+    "active_addons": ProblemType(
+        409, "The plan still has other lines", "Send cascade: true to cancel them with it, or cancel them first."
+    ),
+    "refund_window_closed": ProblemType(
+        409, "A refund is possible in the first 30 days of a term only", "Cancel without a refund."
+    ),
+    "licences_assigned": ProblemType(
+        409, "More licences are assigned than that", "Unassign licences first, or ask for more."
+    ),
+    "all_licences_assigned": ProblemType(409, "Every licence is assigned", "Unassign one, or buy more."),
+    # quotes
+    "quote_forged": ProblemType(400, "This quote token is not one of ours for this request", "Ask for a new quote."),
+    "quote_expired": ProblemType(410, "The quote has expired", "Ask for a new quote."),
+    "quote_stale": ProblemType(409, "Something moved since the quote", "Look at the fresh quote, then confirm it."),
+    # the catalogue and the account
+    "account_exists": ProblemType(409, "The account is open already, with other terms", "Currency and zone are fixed."),
+    "time_zone_unknown": ProblemType(422, "No such time zone", "Use an IANA name such as Europe/Vienna."),
+    "price_book_exists": ProblemType(409, "This version of the price book is published", "Publish a higher version."),
+    "price_book_invalid": ProblemType(422, "The price book contradicts itself", "Mend what errors names."),
+    # machines
+    "event_position_invalid": ProblemType(422, "Not a position of this log", "Send a position this log gave you."),
+    "read_model_behind": ProblemType(503, "The read model has not reached that position yet", "Try again shortly."),
+    "store_unavailable": ProblemType(503, "The event store is unavailable", "Nothing was recorded; try again."),
+    "outcome_unknown": ProblemType(
+        503, "The event store did not say whether it recorded this", "Send it again with the same Idempotency-Key."
+    ),
+    "owner_unavailable": ProblemType(
+        503, "The service that decides this is unavailable", "Try again with the same Idempotency-Key."
+    ),
+    "overloaded": ProblemType(503, "Too many requests at once", "Try again shortly."),
+    "internal_error": ProblemType(500, "We made a mistake", "Report the correlation id."),
+}
+
+
+class Refused(Exception):
+    """A rule said no. `code` is a key of PROBLEMS; `facts` become members of the problem document."""
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+
+def problem_document(code: str, **facts: Any) -> dict[str, Any]:
+    """The RFC 9457 body for a code: type, title, status, detail, code, then `facts` (limits, line ids, a quote…)."""
+    kind = PROBLEMS[code]
+    return {
+        "type": f"/problems/{code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": f"{kind.title}. {kind.next_step}",
+        "code": code,
+        **facts,
+    }

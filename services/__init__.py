@@ -1,0 +1,1 @@
+"""The services: three that own event streams, a gateway that owns none, and the chassis they stand on."""
