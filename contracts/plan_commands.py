@@ -112,7 +112,7 @@ class Quote(BaseModel):
     effective_on: date
     due_now: Money
     next_renewal_before: NextRenewal | None
-    next_renewal_after: NextRenewal
+    next_renewal_after: NextRenewal | None
     events: list[str]
     token: str
     expires_at: str

@@ -16,8 +16,13 @@ class BundleRenewal(Body):
 
 
 class RenewalScheduled(Body):
-    """An account gets its first line due on a day of a cadence."""
+    """An account gets its first line due on a day of a cadence.
 
+    changed_bundle_id, changed_bundle_revision: the bundle, and the revision of its stream, that made it so.
+    """
+
+    changed_bundle_id: Id
+    changed_bundle_revision: int
     cadence: Cycle
     due_on: date
     currency: Currency
@@ -28,6 +33,8 @@ class RenewalScheduled(Body):
 class RenewalQuoteChanged(Body):
     """An upcoming renewal will cost something else; with no bundles left nothing is due on that day."""
 
+    changed_bundle_id: Id
+    changed_bundle_revision: int
     cadence: Cycle
     due_on: date
     currency: Currency

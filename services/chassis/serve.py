@@ -1,0 +1,46 @@
+"""Runs an app in this process until SIGTERM or SIGINT, then drains it."""
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from . import logs
+from .settings import ListenerSettings
+
+GRACEFUL_SHUTDOWN_S = 5
+KEEP_ALIVE_S = 75
+
+
+def run(app: FastAPI, settings: ListenerSettings) -> None:
+    """Serves `app` on settings.host:port. Ends the process with one sentence when it cannot listen there."""
+    logs.setup(app.title, settings.log_level)
+    listener = listening(settings.host, settings.port)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to host:port. Raises SystemExit with one sentence when that cannot be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise SystemExit(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from None
+    return listener

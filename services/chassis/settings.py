@@ -1,0 +1,58 @@
+"""Settings of a service, from BILLING_* variables; a process with a wrong setting says all that is wrong and ends."""
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "BILLING_"
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+class ListenerSettings(BaseSettings):
+    """What every process that serves HTTP needs to be told."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    environment: Annotated[
+        Literal["development", "production"], Field(description="development or production; production when left out")
+    ] = "production"
+    host: Annotated[str, Field(min_length=1, description="the address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="the TCP port to listen on, 1 to 65535")]
+    data_dir: Annotated[Path, Field(description="the folder this service keeps its files in")]
+    jwks: Annotated[str, Field(min_length=1, description="the token issuer's keys: a file path or an http(s) URL")]
+    issuer: Annotated[str, Field(min_length=1, description="the `iss` a token must have")]
+    audience: Annotated[str, Field(min_length=1, description="the `aud` a token must have")]
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="debug, info, warning or error")
+    ] = "info"
+
+
+class ServiceSettings(ListenerSettings):
+    """What every service needs to be told. A service adds its own fields in a subclass."""
+
+    kafka_bootstrap: Annotated[str, Field(min_length=1, description="host:port of Kafka, several with commas")]
+    partitions: Annotated[int, Field(ge=1, le=1000, description="partitions of every topic; fixed once data exists")] = 3
+    service_token_file: Annotated[Path, Field(description="a file holding this service's own token, renewed in place")]
+
+
+def load(settings: type[Settings]) -> Settings:
+    """The settings in the environment. Ends the process with one message naming every missing or invalid one."""
+    try:
+        return settings()
+    except ValidationError as invalid:
+        raise SystemExit(_everything_wrong(settings, invalid)) from None
+
+
+def _everything_wrong(settings: type[BaseSettings], invalid: ValidationError) -> str:
+    lines = ["These settings are missing or invalid (environment variables):"]
+    for error in invalid.errors(include_input=False, include_url=False, include_context=False):
+        name = str(error["loc"][0]) if error["loc"] else ""
+        field = settings.model_fields.get(name)
+        meaning = (field.description if field else None) or "see its documentation"
+        # The value itself is never shown: it may be a secret.
+        trouble = "missing" if error["type"] == "missing" else error["msg"].lower()
+        lines.append(f"  {PREFIX}{name.upper()} ({trouble}): {meaning}")
+    return "\n".join(lines)

@@ -1,0 +1,214 @@
+"""From a request to a decision: gathers what the decider needs, lets it decide on the stream, binds quotes (B19)."""
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pydantic import BaseModel
+
+from contracts.envelope import Actor, Metadata
+from contracts.plan_commands import Confirmable, OpenAccountBody, PublishPriceBookBody, Quote, StartPlanBody
+from contracts.plans import AccountEvent, CatalogueEvent, PlanEvent
+from contracts.problems import Refused
+from services.chassis.clock import Clock, instant, today
+from services.chassis.command_handler import Command, CommandHandler, Recorded
+from services.chassis.event_store import NO_STREAM
+
+from . import account as accounts
+from . import catalogue as catalogues
+from . import decider, quotes
+from .account import Account
+from .catalogue import Catalogue
+from .commands import OpenAccount, PublishPriceBook
+from .plan import Plan
+from .requests import plan_command
+
+SELLER = "seller"  # the account of facts that belong to no customer
+BOOK = "standard"
+MAX_AGE_S = 1.0  # accounts and price books change seldom and never retroactively
+_COMMANDS = uuid.UUID("0d3f8d4e-2a53-4d0c-9a0e-6d1c3f7e5b21")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command as it was asked for. idempotency_key: None when the caller gave none."""
+
+    account_id: str
+    actor: Actor
+    privileges: frozenset[str]
+    name: str
+    body: BaseModel
+    idempotency_key: str | None
+    expected_revision: int | None
+    correlation_id: str
+    traceparent: str
+
+    def digest(self) -> str:
+        """Tells one request from another under one key. A new quote for the same wish is the same request."""
+        text = f"{self.name} {self.body.model_dump_json(exclude={'quote_token'})}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def command_id(self, scope: str) -> uuid.UUID:
+        """The same for the same caller, stream and Idempotency-Key; new without a key."""
+        if self.idempotency_key is None:
+            return uuid.uuid4()
+        return uuid.uuid5(_COMMANDS, "\n".join((self.account_id, self.actor.id, scope, self.idempotency_key)))
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """account_bases: the skus of an account's active base products, as of every append already acknowledged."""
+
+    plans: CommandHandler[Plan]
+    accounts: CommandHandler[Account]
+    catalogue: CommandHandler[Catalogue]
+    tokens: quotes.QuoteTokens
+    clock: Clock
+    account_bases: Callable[[str], Awaitable[frozenset[str]]]
+
+    async def start(self, asked: Asked) -> Recorded:
+        """Starts a bundle whose id derives from the command's, so that a repetition finds the same stream."""
+        command_id = asked.command_id("start")
+        return await self._carry_out(asked, command_id, _bundle_id(command_id))
+
+    async def change(self, asked: Asked, bundle_id: str) -> Recorded:
+        """Carries out a command on a bundle. Raises Refused plan_not_found for one that is not the account's."""
+        return await self._carry_out(asked, asked.command_id(f"plan-{bundle_id}"), bundle_id)
+
+    async def _carry_out(self, asked: Asked, command_id: uuid.UUID, bundle_id: str) -> Recorded:
+        decision = await self._decision(asked, bundle_id)
+        command = Command(self._metadata(asked, command_id, decision.on), asked.expected_revision)
+
+        def decide(plan: Plan | None, revision: int) -> Sequence[BaseModel]:
+            events = decision.events(plan, revision)
+            self._hold_to_quote(decision, plan, revision, events)
+            return events
+
+        return await self.plans.handle(f"plan-{bundle_id}", command, decide)
+
+    async def quote(self, asked: Asked, bundle_id: str | None) -> Quote:
+        """What `start` (no bundle_id) or `change` would do now, by the same decision; raises what they would raise."""
+        decision = await self._decision(asked, bundle_id or "new")
+        if bundle_id is None:
+            return self._quote(decision, None, NO_STREAM, decision.events(None, NO_STREAM))
+        loaded = await self.plans.current(f"plan-{bundle_id}")
+        if loaded.state is None or loaded.account_id != asked.account_id:
+            raise Refused("plan_not_found")
+        if asked.expected_revision not in (None, loaded.revision):
+            raise Refused("revision_stale", revision=loaded.revision)
+        return self._quote(decision, loaded.state, loaded.revision, decision.events(loaded.state, loaded.revision))
+
+    async def open_account(self, asked: Asked, body: OpenAccountBody) -> Recorded:
+        now = self.clock.now()
+        command = OpenAccount(body.currency, body.time_zone)
+
+        def decide(account: Account | None, _: int) -> Sequence[AccountEvent]:
+            return accounts.decide(command, account)
+
+        metadata = self._metadata(asked, asked.command_id("account"), now.date())
+        return await self.accounts.handle(f"billingaccount-{asked.account_id}", Command(metadata), decide)
+
+    async def publish(self, asked: Asked, book_id: str, version: int, body: PublishPriceBookBody) -> Recorded:
+        on = self.clock.now().date()
+        command = PublishPriceBook(
+            book_id=book_id,
+            book_version=version,
+            effective_from=body.effective_from,
+            applies_to_existing_from=body.applies_to_existing_from,
+            products=body.products,
+            on=on,
+        )
+
+        def decide(catalogue: Catalogue | None, _: int) -> Sequence[CatalogueEvent]:
+            return catalogues.decide(command, catalogue)
+
+        metadata = self._metadata(asked, asked.command_id(f"catalogue-{book_id}"), on)
+        return await self.catalogue.handle(f"catalogue-{book_id}", Command(metadata), decide)
+
+    async def _decision(self, asked: Asked, bundle_id: str) -> "Decision":
+        account = (await self.accounts.current(f"billingaccount-{asked.account_id}", MAX_AGE_S)).state
+        catalogue = (await self.catalogue.current(f"catalogue-{BOOK}", MAX_AGE_S)).state
+        if account is None:
+            raise Refused("account_not_found")
+        starting = isinstance(asked.body, StartPlanBody)
+        bases = await self.account_bases(asked.account_id) if starting else frozenset[str]()
+        on = today(self.clock, account.time_zone)
+        return Decision(asked, bundle_id, account, catalogue or Catalogue(), on, bases)
+
+    def _hold_to_quote(
+        self, decision: "Decision", plan: Plan | None, revision: int, events: Sequence[PlanEvent]
+    ) -> None:
+        body = decision.asked.body
+        if not isinstance(body, Confirmable) or body.quote_token is None:
+            return
+        quoted = self.tokens.read(body.quote_token, self.clock.now())
+        terms = decision.terms(revision, events)
+        if (quoted.stream, quoted.request) != (terms.stream, terms.request):
+            raise Refused("quote_forged")
+        if quoted != terms:
+            fresh = self._quote(decision, plan, revision, events)
+            raise Refused("quote_stale", quote=fresh.model_dump(mode="json"))
+
+    def _quote(self, decision: "Decision", plan: Plan | None, revision: int, events: Sequence[PlanEvent]) -> Quote:
+        expires_at = self.clock.now() + quotes.VALID_FOR
+        token = self.tokens.issue(decision.terms(revision, events), expires_at)
+        before = plan.next_renewal() if plan else None
+        currency = decision.account.currency
+        return quotes.quote(decision.asked.name, events, before, currency, decision.on, token, expires_at)
+
+    def _metadata(self, asked: Asked, command_id: uuid.UUID, on: date) -> Metadata:
+        return Metadata(
+            account_id=asked.account_id,
+            actor=asked.actor,
+            recorded_at=instant(self.clock.now()),
+            effective_on=on.isoformat(),
+            causation_id=str(command_id),
+            correlation_id=asked.correlation_id,
+            command_id=str(command_id),
+            request_digest=asked.digest(),
+            traceparent=asked.traceparent,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A command with everything it is decided on but the stream's state."""
+
+    asked: Asked
+    bundle_id: str
+    account: Account
+    catalogue: Catalogue
+    on: date
+    account_bases: frozenset[str]
+
+    def events(self, plan: Plan | None, revision: int) -> list[PlanEvent]:
+        starting = isinstance(self.asked.body, StartPlanBody)
+        if plan is None and not starting:
+            raise Refused("plan_not_found")
+        command = plan_command(
+            self.asked.body,
+            bundle_id=self.bundle_id,
+            on=self.on,
+            change_id=f"change-{revision + 1}",  # unique in the stream, and the same in a quote and its commit
+            privileges=self.asked.privileges,
+            account_bases=self.account_bases,
+        )
+        return decider.decide(command, plan, self.account, self.catalogue)
+
+    def terms(self, revision: int, events: Sequence[PlanEvent]) -> quotes.Terms:
+        starting = isinstance(self.asked.body, StartPlanBody)
+        book = self.catalogue.book_on(self.on)
+        return quotes.Terms(
+            stream=f"account {self.asked.account_id}" if starting else f"plan-{self.bundle_id}",
+            revision=revision,
+            request=self.asked.digest(),
+            book=f"{book.book_id} {book.book_version}" if book else "",
+            on=self.on.isoformat(),
+            outcome=quotes.outcome_of(events),
+        )
+
+
+def _bundle_id(command_id: uuid.UUID) -> str:
+    return command_id.hex[:20]

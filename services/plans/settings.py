@@ -1,0 +1,13 @@
+"""Settings of the plans service."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from services.chassis.settings import ServiceSettings
+
+
+class PlansSettings(ServiceSettings):
+    quote_secret_file: Annotated[Path, Field(description="a file of at least 32 secret bytes that signs quote tokens")]
+    relay: Annotated[bool, Field(description="whether this process publishes events to Kafka; one per owner")] = True
