@@ -1,1 +1,99 @@
-"""The operator command `billing`."""
+"""The operator's command `billing`: thin, and quick to start, over the functions that do the work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="""Plans and Billing on this machine.
+
+    [bold]Try it:[/bold]
+
+      billing run                     start everything, with a demo account
+      billing status                  how each part is doing
+      export TOKEN=$(billing token olive)
+      curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/v1/accounts/acme/product-cards
+    """,
+)
+
+DataDir = Annotated[Path, typer.Option(help="The folder all data is kept in.", envvar="BILLING_RUN_DATA_DIR")]
+DATA_DIR = Path(".data")
+
+# Every command imports what it needs itself: `billing --help` answers at once.
+
+
+@app.command()
+def run(
+    data_dir: DataDir = DATA_DIR,
+    port: Annotated[int, typer.Option(help="The portal's port; 0 takes any free one.", min=0, max=65535)] = 8080,
+    demo: Annotated[bool, typer.Option(help="Load the demo accounts.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line.")] = False,
+) -> None:
+    """Start the portal: broker, issuer, plans, renewals and gateway, until Ctrl-C.
+
+    A second run goes on where the first one stopped.
+
+    Examples:
+
+      billing run
+
+      billing run --port 9000 --data-dir /tmp/try --verbose
+    """
+    from deploy.local.launcher import Options
+    from deploy.local.launcher import run as run_portal
+
+    run_portal(Options(data_dir, port, verbose, demo))
+
+
+@app.command()
+def token(
+    user: Annotated[str, typer.Argument(help="olive, victor, aude (acme), nora (globex) or seller.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print a fresh token of a demo user.
+
+    Example:
+
+      export TOKEN=$(billing token olive)
+    """
+    from deploy.local.folder import Folder
+    from deploy.local.issuer import USERS, DevelopmentIssuer
+
+    if user not in USERS:
+        raise SystemExit(f"There is no demo user {user!r}: choose one of {', '.join(USERS)}.")
+    typer.echo(DevelopmentIssuer(Folder(data_dir).issuer).user_token(user))
+
+
+@app.command()
+def demo(data_dir: DataDir = DATA_DIR) -> None:
+    """Load the demo accounts into the portal that runs in a data folder; what is there already stays as it is.
+
+    Example:
+
+      billing demo
+    """
+    from deploy.local.demo import load
+    from deploy.local.folder import Folder
+    from deploy.local.issuer import DevelopmentIssuer
+
+    folder = Folder(data_dir)
+    load(folder.read_state()["parts"]["gateway"]["url"], DevelopmentIssuer(folder.issuer).user_token)
+    typer.echo("The demo is loaded.")
+
+
+@app.command()
+def status(data_dir: DataDir = DATA_DIR) -> None:
+    """Show how each part of the portal is doing; ends with 1 when one is not well.
+
+    Example:
+
+      billing status
+    """
+    from deploy.local.folder import Folder
+    from deploy.local.status import show
+
+    raise SystemExit(show(Folder(data_dir).read_state()))

@@ -1,25 +1,21 @@
 """A token issuer for development on one machine: anybody who reaches it may be any demo user, so loopback only."""
 
-import asyncio
 import ipaddress
 import json
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.plan_actions import Privilege
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 ISSUER = "billing-development-issuer"
 AUDIENCE = "billing"

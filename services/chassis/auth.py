@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,6 @@ class Authenticator:
                 return
             try:
                 self._keys = _usable(await _fetched(self._jwks))
-                self._trouble = "" if self._keys else "the issuer has no key we accept"
             except (OSError, ValueError, TypeError, LookupError, TimeoutError) as error:
                 self._trouble = f"the issuer's keys cannot be read: {error or type(error).__name__}"
                 log.warning("token_keys_unavailable", jwks=self._jwks, reason=self._trouble)
@@ -175,15 +175,18 @@ def _name(text: object) -> str:
 
 
 def _usable(key_set: Any) -> dict[str, jwt.PyJWK]:
-    """The signing keys by id. Others (symmetric, for encryption, of curves we do not take) are left out."""
+    """The signing keys by id. Others (symmetric, for encryption, of curves we do not take) are left out.
+
+    Raises ValueError when none is left, TypeError or LookupError for what is no key set at all.
+    """
     usable = {}
     for members in key_set["keys"]:
-        try:
+        with suppress(jwt.PyJWTError, AttributeError):
             key = jwt.PyJWK(members)
-        except jwt.PyJWTError:
-            continue
-        if key.key_id and key.algorithm_name in ALGORITHMS and key.public_key_use in (None, "sig"):
-            usable[key.key_id] = key
+            if key.key_id and key.algorithm_name in ALGORITHMS and key.public_key_use in (None, "sig"):
+                usable[key.key_id] = key
+    if not usable:
+        raise ValueError("the issuer has no key we accept")
     return usable
 
 

@@ -34,7 +34,9 @@ class ServiceSettings(ListenerSettings):
     """What every service needs to be told. A service adds its own fields in a subclass."""
 
     kafka_bootstrap: Annotated[str, Field(min_length=1, description="host:port of Kafka, several with commas")]
-    partitions: Annotated[int, Field(ge=1, le=1000, description="partitions of every topic; fixed once data exists")] = 3
+    partitions: Annotated[
+        int, Field(ge=1, le=1000, description="partitions of every topic; fixed once data exists")
+    ] = 3
     service_token_file: Annotated[Path, Field(description="a file holding this service's own token, renewed in place")]
 
 

@@ -48,3 +48,16 @@ CHANGES: dict[str, type[Confirmable]] = {
     "assign-licence": AssignLicenceBody,
     "unassign-licence": UnassignLicenceBody,
 }
+
+
+def plan_command(
+    body: PlanBody,
+    *,
+    bundle_id: str,
+    on: date,
+    change_id: str,
+    privileges: frozenset[str],
+    account_bases: frozenset[str],
+) -> PlanCommand:
+    """The command `body` asks for on a day. account_bases: skus of the account's active base products."""
+    raise NotImplementedError

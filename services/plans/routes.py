@@ -12,7 +12,7 @@ from contracts.plan_commands import OpenAccountBody, PublishPriceBookBody, Start
 from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis import http, logs
-from services.chassis.auth import Caller
+from services.chassis.auth import EVERYWHERE, Caller
 from services.chassis.command_handler import Recorded
 
 from .application import SELLER, Application, Asked
@@ -25,52 +25,65 @@ KEY = re.compile(r"[!-~]{1,128}")
 Authenticated = Annotated[Caller, Depends(http.caller)]
 
 
-def plan_routes(application: Application) -> APIRouter:
-    router = APIRouter(prefix=API)
+router = APIRouter(prefix=API)
 
-    @router.put("/accounts/{account_id}")
-    async def open_account(account_id: str, request: Request, caller: Authenticated) -> Response:
-        body = await http.json_body(OpenAccountBody)(request)
-        return _answer(await application.open_account(_asked(request, caller, account_id, "open", body), body))
 
-    @router.put("/catalogue/{book_id}/versions/{version}")
-    async def publish_price_book(book_id: str, version: int, request: Request, caller: Authenticated) -> Response:
-        if Privilege.CATALOGUE_EDIT not in caller.grants.get("*", frozenset()):
-            raise Refused("forbidden", privilege=Privilege.CATALOGUE_EDIT)
-        if not ID.fullmatch(book_id) or not 1 <= version <= 1_000_000:
-            raise Refused("not_found")
-        body = await http.json_body(PublishPriceBookBody)(request)
-        asked = _asked(request, caller, SELLER, "publish", body)
-        return _answer(await application.publish(asked, book_id, version, body))
+@router.put("/accounts/{account_id}")
+async def open_account(account_id: str, request: Request, caller: Authenticated) -> Response:
+    body = await http.json_body(OpenAccountBody)(request)
+    return _answer(
+        await _application(request).open_account(_asked_of_account(request, caller, account_id, "open", body), body)
+    )
 
-    @router.post("/accounts/{account_id}/plans")
-    async def start_plan(account_id: str, request: Request, caller: Authenticated) -> Response:
-        body = await http.json_body(StartPlanBody)(request)
-        return _answer(await application.start(_asked(request, caller, account_id, "start", body)), status=201)
 
-    @router.post("/accounts/{account_id}/quotes/start")
-    async def quote_start(account_id: str, request: Request, caller: Authenticated) -> Response:
-        body = await http.json_body(StartPlanBody)(request)
-        return _json(await application.quote(_asked(request, caller, account_id, "start", body), None))
+@router.put("/catalogue/{book_id}/versions/{version}")
+async def publish_price_book(book_id: str, version: int, request: Request, caller: Authenticated) -> Response:
+    privileges = caller.grants.get(EVERYWHERE, frozenset())
+    if Privilege.CATALOGUE_EDIT not in privileges:
+        raise Refused("forbidden", privilege=Privilege.CATALOGUE_EDIT)
+    if not ID.fullmatch(book_id) or not 1 <= version <= 1_000_000:
+        raise Refused("not_found")
+    body = await http.json_body(PublishPriceBookBody)(request)
+    asked = _asked(request, caller, SELLER, privileges, f"publish {book_id} {version}", body)
+    return _answer(await _application(request).publish(asked, book_id, version, body))
 
-    @router.post("/accounts/{account_id}/plans/{bundle_id}/{change}")
-    async def change_plan(
-        account_id: str, bundle_id: str, change: str, request: Request, caller: Authenticated
-    ) -> Response:
-        asked = await _asked_change(request, caller, account_id, bundle_id, change)
-        confirmed = getattr(asked.body, "quote_token", None) is not None
-        if asked.expected_revision is None and not confirmed and request.headers.get("if-match") != "*":
-            raise Refused("revision_required")
-        return _answer(await application.change(asked, bundle_id))
 
-    @router.post("/accounts/{account_id}/plans/{bundle_id}/quotes/{change}")
-    async def quote_change(
-        account_id: str, bundle_id: str, change: str, request: Request, caller: Authenticated
-    ) -> Response:
-        asked = await _asked_change(request, caller, account_id, bundle_id, change)
-        return _json(await application.quote(asked, bundle_id))
+@router.post("/accounts/{account_id}/plans")
+async def start_plan(account_id: str, request: Request, caller: Authenticated) -> Response:
+    body = await http.json_body(StartPlanBody)(request)
+    return _answer(
+        await _application(request).start(_asked_of_account(request, caller, account_id, "start", body)), status=201
+    )
 
-    return router
+
+@router.post("/accounts/{account_id}/quotes/start")
+async def quote_start(account_id: str, request: Request, caller: Authenticated) -> Response:
+    body = await http.json_body(StartPlanBody)(request)
+    return _json(await _application(request).quote(_asked_of_account(request, caller, account_id, "start", body), None))
+
+
+@router.post("/accounts/{account_id}/plans/{bundle_id}/{change}")
+async def change_plan(
+    account_id: str, bundle_id: str, change: str, request: Request, caller: Authenticated
+) -> Response:
+    asked = await _asked_change(request, caller, account_id, bundle_id, change)
+    confirmed = getattr(asked.body, "quote_token", None) is not None
+    if asked.expected_revision is None and not confirmed and request.headers.get("if-match") != "*":
+        raise Refused("revision_required")
+    return _answer(await _application(request).change(asked, bundle_id))
+
+
+@router.post("/accounts/{account_id}/plans/{bundle_id}/quotes/{change}")
+async def quote_change(
+    account_id: str, bundle_id: str, change: str, request: Request, caller: Authenticated
+) -> Response:
+    asked = await _asked_change(request, caller, account_id, bundle_id, change)
+    return _json(await _application(request).quote(asked, bundle_id))
+
+
+def _application(request: Request) -> Application:
+    application: Application = request.state.application  # opened by the lifespan
+    return application
 
 
 async def _asked_change(request: Request, caller: Caller, account_id: str, bundle_id: str, change: str) -> Asked:
@@ -80,17 +93,20 @@ async def _asked_change(request: Request, caller: Caller, account_id: str, bundl
         raise Refused("not_found")
     if not ID.fullmatch(bundle_id):
         raise Refused("plan_not_found")
-    return _asked(request, caller, account_id, change, await http.json_body(model)(request))
+    return _asked_of_account(request, caller, account_id, change, await http.json_body(model)(request))
 
 
-def _asked(request: Request, caller: Caller, account_id: str, name: str, body: BaseModel) -> Asked:
-    if account_id == SELLER:
-        privileges = caller.grants.get("*", frozenset())
-    else:
-        privileges = caller.privileges_in(account_id)
-        if not ID.fullmatch(account_id):
-            raise Refused("account_not_found")
-        caller.require(account_id, Privilege.SUBSCRIPTION_EDIT)
+def _asked_of_account(request: Request, caller: Caller, account_id: str, name: str, body: BaseModel) -> Asked:
+    privileges = caller.privileges_in(account_id)
+    if not ID.fullmatch(account_id) or account_id == SELLER:
+        raise Refused("account_not_found")
+    caller.require(account_id, Privilege.SUBSCRIPTION_EDIT)
+    return _asked(request, caller, account_id, privileges, name, body)
+
+
+def _asked(
+    request: Request, caller: Caller, account_id: str, privileges: frozenset[str], name: str, body: BaseModel
+) -> Asked:
     return Asked(
         account_id=account_id,
         actor=Actor(id=caller.subject, role=caller.role, via="api"),

@@ -109,13 +109,29 @@ async def test_a_key_used_with_another_request_is_refused(
         await other.handle(STREAM, command("k", "d2"), assign("bob"))
 
 
-async def test_the_same_command_twice_at_once_is_told_that_it_is_in_flight(
-    store: MemoryEventStore, handler: CommandHandler[Names]
-) -> None:
-    twice = [handler.handle(STREAM, command("k"), assign("ann")) for _ in range(2)]
-    answers = await asyncio.gather(*twice, return_exceptions=True)
-    assert [getattr(answer, "code", "recorded") for answer in answers] == ["recorded", "command_in_flight"]
-    assert await names_in(store) == ["ann"]
+class Slow(MemoryEventStore):
+    """Appends when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def append(self, stream: str, events: Sequence[NewEvent], expected: int) -> AppendResult:
+        self.asked.set()
+        await self.go_on.wait()
+        return await super().append(stream, events, expected)
+
+
+async def test_the_same_command_again_before_the_first_is_answered_is_told_that_it_is_in_flight() -> None:
+    store = Slow()
+    handler = CommandHandler(store, evolve)
+    first = asyncio.create_task(handler.handle(STREAM, command("k"), assign("ann")))
+    await store.asked.wait()
+    with pytest.raises(Refused, match="command_in_flight"):
+        await handler.handle(STREAM, command("k"), assign("ann"))
+    store.go_on.set()
+    assert await handler.handle(STREAM, command(), assign("bob")) != await first
+    assert await names_in(store) == ["ann", "bob"]
 
 
 async def test_a_stale_revision_is_refused_and_names_the_present_one(handler: CommandHandler[Names]) -> None:

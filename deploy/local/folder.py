@@ -1,0 +1,74 @@
+"""The data folder of one portal: one `billing run` at a time, its secrets, and where its parts are to be found."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    root: Path
+
+    @property
+    def issuer(self) -> Path:
+        return self.root / "issuer"
+
+    @property
+    def tokens(self) -> Path:
+        return self.root / "tokens"
+
+    @property
+    def quote_secret(self) -> Path:
+        return self.root / "quote.secret"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "run.json"
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Makes the folder and holds it. Raises SystemExit, in one sentence, when it cannot or another run does."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.root / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise SystemExit(f"The data folder {self.root} cannot be written: {error.strerror}.") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"Another `billing run` is using the data folder {self.root}.") from None
+        try:
+            yield
+        finally:
+            self.state.unlink(missing_ok=True)
+            os.close(lock)  # the lock is the kernel's: it goes with us, however we end
+
+    def make_secrets(self) -> None:
+        """The key that signs quotes: kept, so that a quote outlives a restart."""
+        if not self.quote_secret.exists():
+            with os.fdopen(os.open(self.quote_secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_hex(SECRET_BYTES).encode())
+
+    def write_state(self, parts: dict[str, dict[str, Any]]) -> None:
+        """Says where each part is: {name: {url, pid}}. For `billing status`, and for whoever looks for a process."""
+        new = self.state.with_suffix(".new")
+        new.write_text(json.dumps({"pid": os.getpid(), "parts": parts}, indent=2))
+        new.replace(self.state)
+
+    def read_state(self) -> dict[str, Any]:
+        """What `write_state` wrote. Raises SystemExit when no portal runs in this folder."""
+        try:
+            state: dict[str, Any] = json.loads(self.state.read_text())
+        except OSError:
+            raise SystemExit(
+                f"No portal is running in the data folder {self.root}: start one with `billing run`."
+            ) from None
+        return state

