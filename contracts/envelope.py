@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted  # a tenth of the time of json.dumps on a dict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -93,17 +94,11 @@ def opened(record: Record, loads: Loads = json.loads) -> Envelope:
 
 def feed_line(record: Record) -> bytes:
     """One NDJSON line of a feed. Spliced from the stored bytes: the log is passed on, never written anew."""
-    head = json.dumps(
-        {
-            "position": record.position,
-            "stream": record.stream,
-            "revision": record.revision,
-            "event_id": record.event_id,
-            "type": record.type,
-            "version": record.version,
-        }
+    head = (
+        f'{{"position":{record.position},"stream":{_quoted(record.stream)},"revision":{record.revision},'
+        f'"event_id":{_quoted(record.event_id)},"type":{_quoted(record.type)},"version":{record.version},"metadata":'
     )
-    return b'%b,"metadata":%b,"data":%b}\n' % (head[:-1].encode(), record.metadata, record.data)
+    return b'%b%b,"data":%b}\n' % (head.encode(), record.metadata, record.data)
 
 
 def from_feed_line(line: bytes, loads: Loads = json.loads) -> Envelope:

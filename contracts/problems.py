@@ -39,6 +39,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "quantity_out_of_range": ProblemType(
         422, "The quantity is outside what this product allows", "Choose a quantity within limits."
     ),
+    "date_out_of_range": ProblemType(422, "That date cannot be used", "Use a later date, within the calendar."),
     "amount_too_large": ProblemType(422, "The amount is beyond what can be billed", "Choose a smaller quantity."),
     "currency_unavailable": ProblemType(422, "No price in that currency", "Use a currency the price book has."),
     "currency_mismatch": ProblemType(422, "The account is billed in another currency", "Use the account's currency."),

@@ -76,12 +76,17 @@ def demo(data_dir: DataDir = DATA_DIR) -> None:
 
       billing demo
     """
+    from deploy.local.client import Client, RequestFailed
     from deploy.local.demo import load
     from deploy.local.folder import Folder
     from deploy.local.issuer import DevelopmentIssuer
 
     folder = Folder(data_dir)
-    load(folder.read_state()["parts"]["gateway"]["url"], DevelopmentIssuer(folder.issuer).user_token)
+    client = Client(folder.read_state()["parts"]["gateway"]["url"], DevelopmentIssuer(folder.issuer).user_token)
+    try:
+        load(client)
+    except RequestFailed as failure:
+        raise SystemExit(str(failure)) from None
     typer.echo("The demo is loaded.")
 
 

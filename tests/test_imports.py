@@ -12,7 +12,14 @@ SERVICES = ("plans", "devices", "renewals", "gateway")
 PURE = ("commands.py", "decider.py", "policy.py", "plan.py", "account.py", "catalogue.py", "charges.py")
 # Who may name a vendor: adapters of the chassis, and the wiring of a service.
 VENDORS = {
-    "sqlite3": ("chassis/sqlite_store.py", "chassis/read_store.py", "gateway/read_store.py"),
+    "sqlite3": (
+        "chassis/sqlite_store.py",
+        "chassis/sqlite_writer.py",
+        "chassis/sqlite_file.py",
+        "chassis/checkpoints.py",
+        "gateway/read_store.py",
+        "plans/account_bases.py",
+    ),
     "aiokafka": ("chassis/kafka.py", "chassis/relay.py", "chassis/consumer.py"),
     "faststream": ("chassis/kafka.py", "chassis/consumer.py"),
     "kurrentdbclient": (),
@@ -61,7 +68,9 @@ def test_services_do_not_import_the_deployment() -> None:
 
 
 def test_the_gateway_never_imports_the_event_store() -> None:
-    stores = tuple(f"services.chassis.{name}" for name in ("event_store", "sqlite_store", "memory_store", "command_han"))
+    stores = tuple(
+        f"services.chassis.{name}" for name in ("event_store", "sqlite_store", "memory_store", "command_han")
+    )
     assert not [(f.name, n) for f in files("services/gateway") for n in imports(f) if n.startswith(stores)]
 
 

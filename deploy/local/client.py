@@ -9,6 +9,10 @@ from typing import Any
 TIMEOUT_S = 30.0
 
 
+class RequestFailed(Exception):
+    """The portal refused a request, or did not answer; the text is one sentence."""
+
+
 class Client:
     """Speaks as the user named in each call. token_of: a token for that name."""
 
@@ -26,7 +30,7 @@ class Client:
         return self._ask("POST", user, path, body, {"Idempotency-Key": key, "If-Match": if_match})
 
     def _ask(self, method: str, user: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
-        """The JSON of the answer. Raises SystemExit with the problem's code when it is not a success."""
+        """The JSON of the answer. Raises RequestFailed, with the problem's code, when it is not a success."""
         if user not in self._known:
             self._known[user] = self._tokens(user)
         sent = {"Authorization": f"Bearer {self._known[user]}", "Content-Type": "application/json", **headers}
@@ -36,9 +40,9 @@ class Client:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as problem:
-            raise SystemExit(f"{method} {path} was refused: {problem.code} {_code(problem)}") from None
+            raise RequestFailed(f"{method} {path} was refused: {problem.code} {_code(problem)}") from None
         except OSError as error:
-            raise SystemExit(f"{method} {self._url}{path} got no answer: {error}.") from None
+            raise RequestFailed(f"{method} {self._url}{path} got no answer: {error}.") from None
 
 
 def _code(problem: urllib.error.HTTPError) -> str:

@@ -4,7 +4,6 @@ Everything is dated today, the only day the system knows until its clock can be 
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,16 @@ ACME_ZONE = "America/New_York"
 GLOBEX_ZONE = "Europe/Vienna"
 
 
-def load(gateway_url: str, token_of: Callable[[str], str]) -> None:
-    """token_of: a token for a demo user's name. Raises SystemExit with the problem when a command is refused."""
-    client = Client(gateway_url, token_of)
+def load(client: Client) -> str:
+    """Returns the position of acme's last event, as `min_position` takes it. Raises RequestFailed."""
     client.put("seller", BOOK, json.loads(PRICE_BOOK.read_text()), key="demo-price-book-1")
     client.put("olive", "/api/v1/accounts/acme", {"currency": "USD", "time_zone": ACME_ZONE}, key="demo-account")
     client.put("nora", "/api/v1/accounts/globex", {"currency": "USD", "time_zone": GLOBEX_ZONE}, key="demo-account")
-    _load_acme(client)
     Bundle.started(client, "nora", "globex", "workplace_pro", 3, "monthly")
+    return _load_acme(client)
 
 
-def _load_acme(client: Client) -> None:
+def _load_acme(client: Client) -> str:
     workplace = Bundle.started(client, "olive", "acme", "workplace_business", 12, "annual")
     workplace.change("capacities", {"sku": "large_meeting_500", "quantity": 1})
     workplace.change("capacities", {"sku": "storage_200", "quantity": 1})
@@ -38,6 +36,7 @@ def _load_acme(client: Client) -> None:
     Bundle.started(client, "olive", "acme", "rooms", 2, "monthly")
     webinar = Bundle.started(client, "olive", "acme", "webinar_500", 1, "monthly")
     webinar.change("cancel", {"reason": "not_needed_now", "comment": "The season is over."})
+    return webinar.position
 
 
 @dataclass(slots=True)
@@ -49,6 +48,7 @@ class Bundle:
     path: str
     sku: str
     revision: int
+    position: str
     steps: int = 0
 
     @classmethod
@@ -56,10 +56,11 @@ class Bundle:
         plans = f"/api/v1/accounts/{account}/plans"
         wish = {"sku": sku, "quantity": quantity, "cycle": cycle}
         answer = client.post(user, plans, wish, key=f"demo-{sku}")
-        return cls(client, user, f"{plans}/{answer['stream'].removeprefix('plan-')}", sku, answer["revision"])
+        path = f"{plans}/{answer['stream'].removeprefix('plan-')}"
+        return cls(client, user, path, sku, answer["revision"], answer["position"])
 
     def change(self, name: str, body: dict[str, Any]) -> None:
         self.steps += 1
         key = f"demo-{self.sku}-{self.steps}"
         answer = self.client.post(self.user, f"{self.path}/{name}", body, key=key, if_match=f'"{self.revision}"')
-        self.revision = answer["revision"]
+        self.revision, self.position = answer["revision"], answer["position"]

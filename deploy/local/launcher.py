@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from random import sample
 
-from . import demo, greeting
-from .broker import broker_command
+from . import demo
+from .client import Client, RequestFailed
 from .folder import Folder
+from .greeting import address, introduction
 from .issuer import AUDIENCE, ISSUER, DevelopmentIssuer, service_token_file
 from .processes import Child, Program
 from .status import not_ready
@@ -48,6 +49,10 @@ class Part:
         return f"http://{HOST}:{self.port}"
 
 
+class CannotRun(Exception):
+    """The portal cannot run; the text says why in one sentence. (A SystemExit would tear the event loop down.)"""
+
+
 def run(options: Options) -> None:
     """Returns after Ctrl-C or SIGTERM. Raises SystemExit with one sentence when the portal cannot run here."""
     if missing := [package for package in PACKAGES if importlib.util.find_spec(package) is None]:
@@ -58,7 +63,10 @@ def run(options: Options) -> None:
         folder.make_secrets()
         issuer = DevelopmentIssuer(folder.issuer)
         issuer.write_tokens(folder.tokens)
-        asyncio.run(Portal(options, folder, issuer, ports).run())
+        try:
+            asyncio.run(Portal(options, folder, issuer, ports).run())
+        except CannotRun as reason:
+            raise SystemExit(str(reason)) from None
 
 
 class Portal:
@@ -86,7 +94,7 @@ class Portal:
             await self._stop()
 
     async def _work(self) -> None:
-        """Starts everything, loads the demo, then waits until a part is given up. Raises SystemExit then."""
+        """Starts everything, loads the demo, then waits until a part is given up. Raises CannotRun then."""
         begun = time.monotonic()
         failed = asyncio.create_task(self._first_given_up())
         opening = asyncio.create_task(self._open(begun))
@@ -95,7 +103,7 @@ class Portal:
             opening.result()
             await failed
         opening.cancel()
-        raise SystemExit(f"{failed.result()} does not run, so the portal cannot: see its last words above.")
+        raise CannotRun(f"{failed.result()} does not run, so the portal cannot: see its last words above.")
 
     async def _open(self, begun: float) -> None:
         self._terminal.tell(f"Starting {', '.join(part.name for part in self._parts)} in {self._folder.root}")
@@ -104,15 +112,21 @@ class Portal:
         for part in self._parts:
             await self._until_ready(part)
             self._terminal.tell(f"  {part.name:<9} ready after {time.monotonic() - begun:.1f} s")
-        gateway = self._parts[-1]
-        if self._options.demo:
-            await asyncio.to_thread(demo.load, gateway.url, self._issuer.user_token)
-            self._terminal.tell(f"  demo      loaded after {time.monotonic() - begun:.1f} s")
-        text = await asyncio.to_thread(greeting.greeting, gateway.url, self._folder.tokens, self._issuer.user_token)
-        print(text, flush=True)
+        print(await asyncio.to_thread(self._introduction), flush=True)
+
+    def _introduction(self) -> str:
+        """What to print now that all is up, with the demo loaded first if it is wanted."""
+        url = self._parts[-1].url
+        if not self._options.demo:
+            return address(url)
+        client = Client(url, self._issuer.user_token)
+        try:
+            return introduction(url, self._folder.tokens, client, min_position=demo.load(client))
+        except RequestFailed as failure:
+            return f"{address(url)}The demo could not be loaded: {failure}"
 
     async def _until_ready(self, part: Part) -> None:
-        """Raises SystemExit, with the last reason it gave, when it is not ready within READY_S."""
+        """Raises CannotRun, with the last reason it gave, when it is not ready within READY_S."""
         reason = "it does not answer"
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
@@ -121,7 +135,7 @@ class Portal:
                 part.child.was_ready = True
                 return
             await asyncio.sleep(POLL_S)
-        raise SystemExit(f"{part.name} was not ready within {READY_S:g} s: {reason}.")
+        raise CannotRun(f"{part.name} was not ready within {READY_S:g} s: {reason}.")
 
     async def _first_given_up(self) -> str:
         waits = {asyncio.create_task(part.child.given_up.wait()): part.name for part in self._parts}
@@ -151,6 +165,8 @@ class Portal:
 
 def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Program:
     if name == "broker":
+        from .broker import broker_command  # here, so that its missing wheel is a sentence and not a traceback
+
         return Program(name, broker_command(port), {})
     module = "deploy.local.issuer_app" if name == "issuer" else f"services.{name}"
     environment = {
@@ -159,6 +175,7 @@ def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Pro
         "BILLING_PORT": str(port),
         "BILLING_DATA_DIR": str(folder.root / name),
         "BILLING_KAFKA_BOOTSTRAP": f"{HOST}:{ports['broker']}",
+        "BILLING_KAFKA_FORGETS": "true",
         "BILLING_JWKS": str(folder.issuer / "jwks.json"),
         "BILLING_ISSUER": ISSUER,
         "BILLING_AUDIENCE": AUDIENCE,

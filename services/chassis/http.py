@@ -6,8 +6,7 @@ import uuid
 from collections import ChainMap
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -21,7 +20,6 @@ from . import logs
 from .auth import Authenticator, Caller
 from .health import Check, health_router
 from .metrics import CONTENT_TYPE, Metrics
-from .openapi import DocumentedApp
 from .problems import failure, install, problem_response
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -56,10 +54,9 @@ def create_app(
         async with lifespan(app) as state:
             yield state or {}
 
-    # No docs pages: FastAPI's load their scripts from a CDN. No redirects: they repeat a Host header of the client's.
-    app = DocumentedApp(
-        title=name, lifespan=with_keys, docs_url=None, redoc_url=None, redirect_slashes=False, **fastapi
-    )
+    # No pages of FastAPI's: they load scripts from a CDN, and its document knows neither our bodies nor our problems
+    # (the gateway writes the public one). No redirects: they repeat a Host header of the client's.
+    app = FastAPI(title=name, lifespan=with_keys, redirect_slashes=False, **{"openapi_url": None, **fastapi})
     app.state.authenticator = authenticator
     install(app)
     app.add_middleware(_Frame, metrics=metrics)
@@ -76,27 +73,21 @@ async def caller(request: Request) -> Caller:
     return await authenticator.caller(request.headers.get("authorization"))
 
 
-def json_body(model: type[Body]) -> "JsonBody[Body]":
+def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """FastAPI dependency: the body as a `model`, validated from its bytes (strict models take dates only so).
 
     Fails as 400 malformed_json or 422 invalid_request, whatever the content type says.
     """
-    return JsonBody(model)
 
-
-@dataclass(frozen=True, slots=True)
-class JsonBody(Generic[Body]):
-    """What `json_body` makes; `model` is there for the OpenAPI document (chassis.openapi)."""
-
-    model: type[Body]
-
-    async def __call__(self, request: Request) -> Body:
+    async def body(request: Request) -> Body:
         try:
-            return self.model.model_validate_json(await request.body())
+            return model.model_validate_json(await request.body())
         except ValidationError as invalid:
             raise RequestValidationError(
                 [{**error, "loc": ("body", *error["loc"])} for error in invalid.errors(include_input=False)]
             ) from None
+
+    return body
 
 
 class _Frame:

@@ -36,7 +36,10 @@ class ServiceSettings(ListenerSettings):
     kafka_bootstrap: Annotated[str, Field(min_length=1, description="host:port of Kafka, several with commas")]
     partitions: Annotated[
         int, Field(ge=1, le=1000, description="partitions of every topic; fixed once data exists")
-    ] = 3
+    ] = 4  # as many as the embedded broker makes by itself when somebody asks for a topic it has lost
+    kafka_forgets: Annotated[
+        bool, Field(description="whether Kafka is the embedded broker, which loses its topics with each restart")
+    ] = False
     service_token_file: Annotated[Path, Field(description="a file holding this service's own token, renewed in place")]
 
 

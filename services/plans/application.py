@@ -59,14 +59,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """account_bases: the skus of an account's active base products, as of every append already acknowledged."""
+    """account_bases: the skus of the bases an account has on a day, as of every append already acknowledged."""
 
     plans: CommandHandler[Plan]
     accounts: CommandHandler[Account]
     catalogue: CommandHandler[Catalogue]
     tokens: quotes.QuoteTokens
     clock: Clock
-    account_bases: Callable[[str], Awaitable[frozenset[str]]]
+    account_bases: Callable[[str, date], Awaitable[frozenset[str]]]
 
     async def start(self, asked: Asked) -> Recorded:
         """Starts a bundle whose id derives from the command's, so that a repetition finds the same stream."""
@@ -132,10 +132,12 @@ class Application:
         catalogue = (await self.catalogue.current(f"catalogue-{BOOK}", MAX_AGE_S)).state
         if account is None:
             raise Refused("account_not_found")
-        starting = isinstance(asked.body, StartPlanBody)
-        bases = await self.account_bases(asked.account_id) if starting else frozenset[str]()
+        catalogue = catalogue or Catalogue()
         on = today(self.clock, account.time_zone)
-        return Decision(asked, bundle_id, account, catalogue or Catalogue(), on, bases)
+        bases: frozenset[str] = frozenset()
+        if isinstance(asked.body, StartPlanBody) and catalogue.product(asked.body.sku, on).requires:
+            bases = await self.account_bases(asked.account_id, on)
+        return Decision(asked, bundle_id, account, catalogue, on, bases)
 
     def _hold_to_quote(
         self, decision: "Decision", plan: Plan | None, revision: int, events: Sequence[PlanEvent]

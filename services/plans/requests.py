@@ -1,7 +1,8 @@
 """What an HTTP body asks for, as a command: one entry per command in the address, and nothing decided yet."""
 
 from datetime import date
-from typing import assert_never
+
+from pydantic import BaseModel
 
 from contracts.plan_commands import (
     AssignLicenceBody,
@@ -27,17 +28,6 @@ from .commands import (
     UnassignLicence,
 )
 
-PlanBody = (
-    StartPlanBody
-    | EditPlanBody
-    | BuyCapacityBody
-    | DiscardPendingChangeBody
-    | CancelPlanBody
-    | ReinstatePlanBody
-    | UnassignLicenceBody
-    | AssignLicenceBody
-)
-
 # The last part of the address of a command on a bundle, and of its quote.
 CHANGES: dict[str, type[Confirmable]] = {
     "edit": EditPlanBody,
@@ -51,7 +41,7 @@ CHANGES: dict[str, type[Confirmable]] = {
 
 
 def plan_command(
-    body: PlanBody,
+    body: BaseModel,
     *,
     bundle_id: str,
     on: date,
@@ -60,4 +50,24 @@ def plan_command(
     account_bases: frozenset[str],
 ) -> PlanCommand:
     """The command `body` asks for on a day. account_bases: skus of the account's active base products."""
-    raise NotImplementedError
+    said = body.model_dump(exclude={"quote_token"})
+    asked = {"bundle_id": bundle_id, "on": on, "change_id": change_id, "privileges": privileges, **said}
+    match body:
+        case StartPlanBody():
+            return StartPlan(**asked, account_bases=account_bases)
+        case EditPlanBody():
+            return EditPlan(**asked)
+        case BuyCapacityBody():
+            return BuyCapacity(**asked)
+        case DiscardPendingChangeBody():
+            return DiscardPendingChange(**asked)
+        case CancelPlanBody():
+            return CancelPlan(**asked)
+        case ReinstatePlanBody():
+            return ReinstatePlan(**asked)
+        case UnassignLicenceBody():  # before AssignLicenceBody, whose subclass it is
+            return UnassignLicence(**asked)
+        case AssignLicenceBody():
+            return AssignLicence(**asked)
+        case _:
+            raise TypeError(f"{type(body).__name__} asks for nothing a plan can do")

@@ -10,4 +10,3 @@ from services.chassis.settings import ServiceSettings
 
 class PlansSettings(ServiceSettings):
     quote_secret_file: Annotated[Path, Field(description="a file of at least 32 secret bytes that signs quote tokens")]
-    relay: Annotated[bool, Field(description="whether this process publishes events to Kafka; one per owner")] = True

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from contracts.envelope import Actor, Envelope, Metadata
 from contracts.topics import Owner
+from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import Clock, instant
 from services.chassis.command_handler import Command, CommandHandler
-from services.chassis.consumer import CannotApply, Parked, Sink
+from services.chassis.consumer import CannotApply, Parked
 
 from . import decider
 from .decider import AccountRenewals
@@ -28,7 +29,7 @@ ACTOR = Actor(id="renewals", role="service", via="policy")
 class PolicySink:
     """A consumer's sink: commands first, then checkpoints and parked events through `progress`."""
 
-    def __init__(self, renewals: CommandHandler[AccountRenewals], progress: Sink, clock: Clock) -> None:
+    def __init__(self, renewals: CommandHandler[AccountRenewals], progress: Checkpoints, clock: Clock) -> None:
         self._renewals = renewals
         self._progress = progress
         self._clock = clock
@@ -50,7 +51,7 @@ class PolicySink:
         for failure in outcomes:  # only when all have come to rest: a retry must not meet a command still under way
             if failure is not None:
                 raise failure
-        await self._progress.apply(owner, (), checkpoints, parked)
+        await self._progress.save(owner, checkpoints, parked)
 
     async def _follow(self, events: Sequence[Envelope]) -> None:
         for event in events:

@@ -28,7 +28,7 @@ def test_sound_settings_are_read_and_production_is_assumed(environment: pytest.M
     for name, value in SOUND.items():
         environment.setenv(f"BILLING_{name}", value)
     settings = load(ServiceSettings)
-    assert (settings.port, settings.data_dir, settings.partitions) == (8001, Path("/tmp/data"), 3)
+    assert (settings.port, settings.data_dir, settings.partitions) == (8001, Path("/tmp/data"), 4)
     assert settings.environment == "production"
 
 

@@ -1,0 +1,60 @@
+"""How far a service that answers events with commands has come, and what it set aside, in a small SQLite file."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from contracts.topics import Owner
+
+from .consumer import Parked
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS checkpoints (
+    owner TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (owner, partition)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parked (
+    owner TEXT NOT NULL, position INTEGER NOT NULL, stream TEXT NOT NULL, envelope BLOB NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (owner, position)
+) WITHOUT ROWID;
+"""
+_ADVANCE = """INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (owner, partition) DO UPDATE
+    SET position = excluded.position WHERE excluded.position > checkpoints.position"""
+
+
+class Checkpoints:
+    """Made by `open`. A row or two per batch: written on the event loop itself."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator["Checkpoints"]:
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            # A checkpoint lost with the machine only means that events are looked at again.
+            db.execute("PRAGMA synchronous = OFF")
+            db.executescript(SCHEMA)
+            yield cls(db)
+        finally:
+            db.close()
+
+    async def checkpoints(self, owner: Owner) -> dict[int, int]:
+        return dict(self._db.execute("SELECT partition, position FROM checkpoints WHERE owner = ?", (owner,)))
+
+    async def parked_streams(self, owner: Owner) -> set[str]:
+        return {stream for (stream,) in self._db.execute("SELECT stream FROM parked WHERE owner = ?", (owner,))}
+
+    async def save(self, owner: Owner, checkpoints: Mapping[int, int], parked: Sequence[Parked]) -> None:
+        """Both in one transaction. A checkpoint never goes back."""
+        rows = [
+            (owner, each.envelope.position, each.envelope.stream, orjson.dumps(each.envelope), each.reason)
+            for each in parked
+        ]
+        self._db.execute("BEGIN")
+        self._db.executemany(_ADVANCE, [(owner, partition, position) for partition, position in checkpoints.items()])
+        self._db.executemany("INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)", rows)
+        self._db.execute("COMMIT")

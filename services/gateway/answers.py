@@ -1,0 +1,197 @@
+"""What the gateway answers: the models its answers are made of, and from which its OpenAPI document is written."""
+
+from datetime import date
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.money import Currency, Minor
+from contracts.plan_actions import PlanAction, PlanStatus
+from contracts.plans import CancelReason, Direction, ProductKind
+from contracts.pricing import Price
+from contracts.problems import PROBLEMS
+from contracts.terms import Cycle
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Permission(Answer):
+    """Whether something may be done now. reason: the problem code the command would be refused with."""
+
+    allowed: bool
+    reason: str | None
+    message: str | None
+
+    @classmethod
+    def of(cls, code: str | None, **members: Any) -> Self:
+        return cls(allowed=code is None, reason=code, message=PROBLEMS[code].title if code else None, **members)
+
+
+class Licences(Answer):
+    total: int
+    assigned: int
+    available: int
+
+
+class Term(Answer):
+    """Half-open: `end` is the first day of the next term."""
+
+    start: date
+    end: date
+
+
+class Renewal(Answer):
+    due_on: date
+    amount_minor: Minor
+
+
+class Offered(Answer):
+    """What a line is, or will be: a product and how much of it."""
+
+    sku: str
+    name: str
+    quantity: int
+    unit_minor: Minor | None
+    total_minor: Minor
+    book_version: int
+
+
+class PendingChange(Answer):
+    change_id: str
+    line_id: str
+    direction: Direction
+    effective_on: date
+    before: Offered
+    after: Offered
+    banner: str
+
+
+class Cancellation(Answer):
+    """cancelled_on: when it was asked for. ends_on: the first day that is no longer served."""
+
+    cancelled_on: date
+    ends_on: date
+    reason: CancelReason
+    refund_requested: bool
+
+
+class CardLine(Answer):
+    """unit_minor: null where graduated units pay different prices. ends_on: set when the line has been cancelled."""
+
+    line_id: str
+    kind: ProductKind
+    sku: str
+    name: str
+    quantity: int
+    unit_minor: Minor | None
+    price: Price
+    book_version: int
+    total_minor: Minor
+    ends_on: date | None
+
+
+class ProductCard(Answer):
+    """One plan as its account sees it today. lines: the base first. revision: send it as If-Match with a command."""
+
+    bundle_id: str
+    name: str
+    sku: str
+    family: str
+    status: PlanStatus
+    licences: Licences
+    cycle: Cycle
+    currency: Currency
+    time_zone: str
+    term: Term
+    next_renewal: Renewal | None
+    pending_changes: list[PendingChange]
+    cancellation: Cancellation | None
+    lines: list[CardLine]
+    allowed_actions: dict[PlanAction, Permission]
+    started_on: date
+    started_event_id: str
+    last_event_id: str
+    revision: int
+
+
+class ProductCards(Answer):
+    account_id: str
+    cards: list[ProductCard]
+
+
+class UpcomingRenewal(Answer):
+    due_on: date
+    currency: Currency
+    amount_minor: Minor
+    bundle_ids: list[str]
+
+
+class CadenceSummary(Answer):
+    """next: the earliest day on which something is due. later: the days after it."""
+
+    next: UpcomingRenewal | None
+    later: list[UpcomingRenewal]
+
+
+class PlanSummary(Answer):
+    account_id: str
+    monthly: CadenceSummary
+    annual: CadenceSummary
+
+
+class BreakdownLine(Answer):
+    bundle_id: str
+    line_id: str
+    sku: str
+    product: str
+    licences: int
+    unit_minor: Minor | None
+    amount_minor: Minor
+
+
+class BreakdownRenewal(Answer):
+    due_on: date
+    currency: Currency
+    amount_minor: Minor
+    lines: list[BreakdownLine]
+
+
+class Breakdown(Answer):
+    account_id: str
+    cadence: Cycle
+    renewals: list[BreakdownRenewal]
+
+
+class PermissionInPlan(Permission):
+    bundle_id: str
+
+
+class ProductForSale(Answer):
+    """prices: by cycle, in the account's currency. buy: whether this account may buy it now; within: in which plans."""
+
+    sku: str
+    name: str
+    kind: ProductKind
+    family: str
+    grade: int
+    prices: dict[Cycle, Price]
+    minimum: int
+    maximum: int | None
+    pack: int
+    requires: list[str]
+    includes: list[str]
+    sales_only: bool
+    buy: Permission
+    within: list[PermissionInPlan]
+
+
+class CatalogueForSale(Answer):
+    """The price book in force today in the account's time zone; no book and no products when there is none."""
+
+    account_id: str
+    currency: Currency
+    book_version: int | None
+    effective_from: date | None
+    products: list[ProductForSale]

@@ -1,0 +1,110 @@
+"""A product card as its account sees it today: from the row of a bundle to the answer."""
+
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from contracts.plan_actions import PlanStanding, PlanStatus, allowed_actions, standing_on
+from contracts.pricing import Price
+from contracts.terms import Cycle
+
+from .answers import (
+    Cancellation,
+    CardLine,
+    Licences,
+    Offered,
+    PendingChange,
+    Permission,
+    ProductCard,
+    Renewal,
+    Term,
+)
+
+CACHED = 4096  # rows and cards of a few KB each
+
+Row = dict[str, Any]
+
+
+@lru_cache(CACHED)
+def opened(row: bytes) -> Row:
+    """The members of a row; nobody may change them."""
+    members: Row = orjson.loads(row)
+    return members
+
+
+@lru_cache(CACHED)
+def rendered(row: bytes, today: date, privileges: frozenset[str]) -> bytes:
+    """The JSON of `card`. A card is asked for more often than its plan changes."""
+    return card(opened(row), today, privileges).model_dump_json().encode()
+
+
+def standing(row: Row) -> PlanStanding:
+    """The facts that decide what may be done with the bundle, as the decider of plans has them too (DOMAIN B18)."""
+    return PlanStanding(
+        status=PlanStatus.CANCEL_SCHEDULED if row["cancellation"] else PlanStatus.ACTIVE,
+        one_month=row["cycle"] == Cycle.ONE_MONTH,
+        term_end=date.fromisoformat(row["term_end"]),
+        licences=row["lines"][row["base"]]["quantity"],
+        assigned=row["assigned"],
+        pending_changes=len(row["changes"]),
+    )
+
+
+def card(row: Row, today: date, privileges: frozenset[str]) -> ProductCard:
+    """today: in the plan's time zone. privileges: the caller's in this account."""
+    base = row["lines"][row["base"]]
+    facts = standing(row)
+    actions = allowed_actions(facts, today, privileges)
+    return ProductCard(
+        bundle_id=row["bundle_id"],
+        name=base["name"],
+        sku=base["sku"],
+        family=row["family"],
+        status=standing_on(facts, today),
+        licences=Licences(
+            total=facts.licences, assigned=facts.assigned, available=max(0, facts.licences - facts.assigned)
+        ),
+        cycle=row["cycle"],
+        currency=row["currency"],
+        time_zone=row["time_zone"],
+        term=Term(start=row["term_start"], end=row["term_end"]),
+        next_renewal=row["next_renewal"] and Renewal(**row["next_renewal"]),
+        pending_changes=[_pending(line_id, change) for line_id, change in row["changes"].items()],
+        cancellation=row["cancellation"] and Cancellation(**row["cancellation"]),
+        lines=[_line(line, row["ends"].get(line_id)) for line_id, line in row["lines"].items()],
+        allowed_actions={action: Permission.of(code) for action, code in actions.items()},
+        started_on=row["started_on"],
+        started_event_id=row["started_event_id"],
+        last_event_id=row["last_event_id"],
+        revision=row["revision"],
+    )
+
+
+def _line(line: Row, ends_on: str | None) -> CardLine:
+    unit_minor = _price(line).unit_minor(line["quantity"])
+    return CardLine.model_validate({**line, "price": _price(line), "unit_minor": unit_minor, "ends_on": ends_on})
+
+
+def _pending(line_id: str, change: Row) -> PendingChange:
+    before, after = _offered(change["before"]), _offered(change["after"])
+    return PendingChange(
+        change_id=change["change_id"],
+        line_id=line_id,
+        direction=change["direction"],
+        effective_on=change["effective_on"],
+        before=before,
+        after=after,
+        banner=f"{before.quantity} × {before.name} → {after.quantity} × {after.name} from {change['effective_on']}",
+    )
+
+
+def _offered(line: Row) -> Offered:
+    unit_minor = _price(line).unit_minor(line["quantity"])
+    kept = {name: line[name] for name in ("sku", "name", "quantity", "total_minor", "book_version")}
+    return Offered(**kept, unit_minor=unit_minor)
+
+
+def _price(line: Row) -> Price:
+    return Price.model_validate(line["price"], strict=False)

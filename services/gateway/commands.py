@@ -1,0 +1,147 @@
+"""The commands the gateway forwards: one table that drives its routes and its OpenAPI document."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.plan_commands import (
+    AssignLicenceBody,
+    BuyCapacityBody,
+    CancelPlanBody,
+    DiscardPendingChangeBody,
+    EditPlanBody,
+    OpenAccountBody,
+    PublishPriceBookBody,
+    ReinstatePlanBody,
+    Request,
+    StartPlanBody,
+    UnassignLicenceBody,
+)
+from contracts.topics import Owner
+
+API = "/api/v1"
+ACCOUNT = f"{API}/accounts/{{account_id}}"
+PLAN = f"{ACCOUNT}/plans/{{bundle_id}}"
+
+Example = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """codes: what its owner may refuse it with, beside what every forwarded request may meet (openapi.COMMON).
+
+    revision: whether it needs If-Match. quote: whether it only asks what the command would do.
+    """
+
+    method: str
+    path: str
+    summary: str
+    body: type[Request]
+    example: Example
+    codes: tuple[str, ...]
+    status: int = 200
+    revision: bool = False
+    quote: bool = False
+    owner: Owner = Owner.PLANS
+
+
+_PRICED = ("product_not_found", "product_retired", "sales_only", "quantity_out_of_range", "amount_too_large")
+_SOLD = (*_PRICED, "currency_unavailable", "cycle_unavailable", "requirement_unmet")
+_STARTED = (*_SOLD, "currency_mismatch", "not_a_base", "date_out_of_range")
+_STANDING = ("plan_not_found", "plan_ended", "renewal_due", "date_out_of_range")
+_LIVE = ("plan_cancelled", "one_month_plan")
+_START_EXAMPLE = {"sku": "workplace_pro", "quantity": 5, "cycle": "monthly"}
+
+# Of a bundle: the last part of the address, what it does, its body, an example, and its own refusals.
+_CHANGES: tuple[tuple[str, str, type[Request], Example, tuple[str, ...]], ...] = (
+    (
+        "edit",
+        "Change the licences or the product of a plan",
+        EditPlanBody,
+        {"quantity": 8},
+        (*_SOLD, *_LIVE, "line_not_found", "licences_assigned", "different_family", "not_a_base", "no_change"),
+    ),
+    (
+        "capacities",
+        "Buy a capacity within a plan",
+        BuyCapacityBody,
+        {"sku": "large_meeting_500", "quantity": 1},
+        (*_SOLD, *_LIVE, "term_mismatch", "not_a_capacity", "second_base", "capacity_exists"),
+    ),
+    (
+        "discard-pending-change",
+        "Discard a scheduled change",
+        DiscardPendingChangeBody,
+        {},
+        ("no_pending_change", "line_not_found", "plan_cancelled"),
+    ),
+    (
+        "cancel",
+        "Cancel a plan at the end of its term",
+        CancelPlanBody,
+        {"reason": "not_needed_now", "cascade": True},
+        ("already_cancelled", "active_addons", "refund_window_closed", "one_month_plan"),
+    ),
+    ("reinstate", "Undo a cancellation before it takes effect", ReinstatePlanBody, {}, ("not_cancelled",)),
+    (
+        "assign-licence",
+        "Give a person a licence",
+        AssignLicenceBody,
+        {"assignee": "person-1"},
+        ("all_licences_assigned", "no_change"),
+    ),
+    ("unassign-licence", "Take a licence back", UnassignLicenceBody, {"assignee": "person-1"}, ("no_change",)),
+)
+
+_OF_ACCOUNTS = (
+    Forwarded(
+        "PUT",
+        ACCOUNT,
+        "Open a billing account",
+        OpenAccountBody,
+        {"currency": "USD", "time_zone": "Europe/Vienna"},
+        ("account_exists", "time_zone_unknown"),
+    ),
+    Forwarded(
+        "PUT",
+        f"{API}/catalogue/{{book_id}}/versions/{{version}}",
+        "Publish a version of a price book",
+        PublishPriceBookBody,
+        {
+            "effective_from": "2026-04-01",
+            "products": [
+                {
+                    "sku": "workplace_pro",
+                    "name": "Workplace Pro",
+                    "kind": "base",
+                    "family": "workplace",
+                    "grade": 1,
+                    "prices": {"USD": {"monthly": {"model": "fixed", "tiers": [{"up_to": None, "unit_minor": 1799}]}}},
+                    "minimum": 1,
+                    "maximum": 9,
+                    "pack": 1,
+                    "requires": [],
+                    "includes": ["Meetings of 100 people"],
+                    "sales_only": False,
+                    "retired": False,
+                }
+            ],
+        },
+        ("price_book_exists", "price_book_invalid"),
+    ),
+    Forwarded("POST", f"{ACCOUNT}/plans", "Start a plan", StartPlanBody, _START_EXAMPLE, _STARTED, status=201),
+    Forwarded(
+        "POST", f"{ACCOUNT}/quotes/start", "Quote a new plan", StartPlanBody, _START_EXAMPLE, _STARTED, quote=True
+    ),
+)
+
+COMMANDS: tuple[Forwarded, ...] = (
+    *_OF_ACCOUNTS,
+    *(
+        Forwarded("POST", f"{PLAN}/{name}", summary, body, example, (*_STANDING, *codes), revision=True)
+        for name, summary, body, example, codes in _CHANGES
+    ),
+    *(
+        Forwarded("POST", f"{PLAN}/quotes/{name}", f"Quote: {summary}", body, example, (*_STANDING, *codes), quote=True)
+        for name, summary, body, example, codes in _CHANGES
+    ),
+)

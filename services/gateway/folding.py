@@ -1,0 +1,62 @@
+"""Folds a batch of events into the rows of every projection. Pure but for `stored`, which finds a row."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from contracts import codec
+from contracts.envelope import Envelope
+from services.chassis.consumer import CannotApply
+
+from .projections import Projection, Row
+
+
+class Folded(NamedTuple):
+    """position: of the last event in the row, 0 before the first. row: None when there is nothing to show."""
+
+    account_id: str
+    position: int
+    row: Row | None
+
+
+NOTHING = Folded("", 0, None)
+
+Rows = dict[str, Folded]  # by key
+
+
+def fold(
+    projections: Sequence[Projection], events: Sequence[Envelope], stored: Callable[[Projection, str], Folded]
+) -> list[tuple[Projection, Rows]]:
+    """The rows that `events`, in the order of their log, touch: as they are afterwards.
+
+    An event at or before the position of a row is in it already: a projection follows one owner's log only. Raises
+    CannotApply for an event that a projection raises on.
+    """
+    touched: list[tuple[Projection, Rows]] = [(projection, {}) for projection in projections]
+    for event in events:
+        envelope = _upcast(event)
+        for projection, rows in touched:
+            key = projection.key(envelope)
+            if key is not None:
+                known = rows.get(key) or stored(projection, key)
+                if envelope.position > known.position:
+                    rows[key] = _after(projection, known.row, envelope)
+    return touched
+
+
+def _after(projection: Projection, row: Row | None, envelope: Envelope) -> Folded:
+    try:
+        return Folded(projection.account(envelope), envelope.position, projection.apply(row, envelope))
+    except Exception as error:  # whatever it is: a pure function fails for one reason only, the event
+        raise CannotApply(envelope) from error
+
+
+def _upcast(event: Envelope) -> Envelope:
+    """The event in the form written today, whatever form it was read in."""
+    version = codec.VERSIONS.get(event.type, 0)
+    if event.version >= version:
+        return event
+    try:
+        return replace(event, version=version, data=codec.current(event.type, event.version, event.data))
+    except Exception as error:
+        raise CannotApply(event) from error

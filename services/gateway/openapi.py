@@ -1,0 +1,222 @@
+"""The public OpenAPI document, written from the tables that make the routes: complete enough to generate clients."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from contracts.plan_commands import CommandAnswer, Quote
+from contracts.problems import PROBLEMS, problem_document
+from services.chassis.openapi import PROBLEM_SCHEMA
+from services.chassis.problems import MEDIA_TYPE
+
+from .answers import Breakdown, CatalogueForSale, PlanSummary, ProductCard, ProductCards
+from .commands import ACCOUNT, COMMANDS, Forwarded
+
+Document = dict[str, Any]
+
+# What every request, every forwarded one, every command, and every command on a bundle may meet.
+ANY = ("unauthenticated", "forbidden", "account_not_found", "invalid_request", "internal_error")
+FORWARDED = (*ANY, "malformed_json", "body_too_large", "owner_unavailable", "store_unavailable", "overloaded")
+RECORDED = ("idempotency_key_reused", "idempotency_key_invalid", "command_in_flight", "outcome_unknown")
+QUOTED = ("quote_forged", "quote_expired", "quote_stale")
+REVISED = ("revision_required", "revision_stale")
+READ = (*ANY, "read_model_behind")
+
+_ID = {"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$", "minLength": 1, "maxLength": 128}
+_PATH_EXAMPLES = {
+    "account_id": "acme",
+    "bundle_id": "0f2d4c6b8a9e1f3d5c7b",
+    "book_id": "standard",
+    "version": 1,
+}
+_MIN_POSITION = {
+    "in": "query",
+    "name": "min_position",
+    "description": "Wait until the answer holds this position, as a command answered it: read your own write.",
+    "schema": {"type": "string", "pattern": r"^(plans|renewals):(0|[1-9][0-9]{0,17})$"},
+    "example": "plans:42",
+}
+_READ_PARAMETERS = [
+    _MIN_POSITION,
+    {**_MIN_POSITION, "in": "header", "name": "Billing-Min-Position"},
+    {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}, "description": "An ETag: 304 if it holds."},
+]
+_CADENCE = {
+    "in": "query",
+    "name": "cadence",
+    "required": True,
+    "schema": {"type": "string", "enum": ["monthly", "annual"]},
+    "example": "monthly",
+}
+_IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "description": "Sent again with the same key, the command gives its first answer and is not carried out again.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+    "example": "7c1f9b2e-order-66",
+}
+_IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "description": "The ETag of the product card, or `*` for whatever it is now. Not needed with a quote_token.",
+    "schema": {"type": "string"},
+    "example": '"3"',
+}
+_ETAG = {"description": "What the answer looked like; of one card and of a command: the plan's revision."}
+_TEXT = {"schema": {"type": "string"}}
+_HEADERS = {
+    "ETag": {**_ETAG, **_TEXT, "example": '"3"'},
+    "Billing-Position": {
+        "description": "Give it to a read as min_position.",
+        "example": "plans:42",
+        **_TEXT,
+    },
+    "X-Correlation-Id": {"description": "Name it when you report a problem.", **_TEXT},
+}
+
+_READS: tuple[tuple[str, str, type[BaseModel], tuple[str, ...]], ...] = (
+    (f"{ACCOUNT}/product-cards", "The plans of an account, with what may be done with each", ProductCards, ()),
+    (f"{ACCOUNT}/product-cards/{{bundle_id}}", "One plan", ProductCard, ("plan_not_found",)),
+    (f"{ACCOUNT}/plan-summary", "What will be charged next, monthly and annually", PlanSummary, ()),
+    (f"{ACCOUNT}/plan-summary/breakdown", "The coming renewals of a cadence, line by line", Breakdown, ()),
+    (f"{ACCOUNT}/catalogue", "What is for sale today, and whether this account may buy it", CatalogueForSale, ()),
+)
+
+
+def document() -> Document:
+    paths: dict[str, Document] = {}
+    for path, summary, answer, codes in _READS:
+        paths.setdefault(path, {})["get"] = _read(path, summary, answer, codes)
+    for command in COMMANDS:
+        paths.setdefault(command.path, {})[command.method.lower()] = _command(command)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Plans and Billing",
+            "version": "1",
+            "description": "Buy, change and cancel plans, and see what they will cost. Every failure is an RFC 9457"
+            " problem document with a stable `code`.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "tags": [{"name": "reads"}, {"name": "commands"}, {"name": "quotes"}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _read(path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
+    cadence = [_CADENCE] if answer is Breakdown else []
+    return {
+        "tags": ["reads"],
+        "operationId": _operation_id("get", path),
+        "summary": summary,
+        "parameters": [*_path_parameters(path), *cadence, *_READ_PARAMETERS],
+        "responses": {
+            "200": _success(summary, answer, ("ETag", "X-Correlation-Id")),
+            "304": {"description": "The caller has this answer already", "headers": {"ETag": _HEADERS["ETag"]}},
+            **_failures((*READ, *codes)),
+        },
+    }
+
+
+def _command(command: Forwarded) -> Document:
+    answer = Quote if command.quote else CommandAnswer
+    told = ("X-Correlation-Id",) if command.quote else tuple(_HEADERS)
+    codes = [*FORWARDED, *command.codes, *(() if command.quote else RECORDED)]
+    if "quote_token" in command.body.model_fields and not command.quote:
+        codes += QUOTED
+    if command.revision:
+        codes += REVISED
+    headers = [_IF_MATCH] if command.revision else []
+    return {
+        "tags": ["quotes" if command.quote else "commands"],
+        "operationId": _operation_id(command.method, command.path),
+        "summary": command.summary,
+        "parameters": [
+            *_path_parameters(command.path),
+            *headers,
+            *([] if command.quote else [_IDEMPOTENCY_KEY]),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(command.body), "example": command.example}},
+        },
+        "responses": {str(command.status): _success(command.summary, answer, told), **_failures(codes)},
+    }
+
+
+def _success(description: str, answer: type[BaseModel], headers: Iterable[str]) -> Document:
+    return {
+        "description": description,
+        "headers": {name: _HEADERS[name] for name in headers},
+        "content": {"application/json": {"schema": _ref(answer)}},
+    }
+
+
+def _failures(codes: Iterable[str]) -> dict[str, Document]:
+    """By status: every code it may be, with the document it comes in."""
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    return {str(status): _failure(status, of_status) for status, of_status in sorted(by_status.items())}
+
+
+def _failure(status: int, codes: Sequence[str]) -> Document:
+    headers = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}} if status == 503 else {}
+    schema = {
+        "allOf": [{"$ref": "#/components/schemas/Problem"}],
+        "properties": {"code": {"type": "string", "enum": list(codes)}},
+    }
+    return {
+        "description": "; ".join(f"{code}: {PROBLEMS[code].title}" for code in codes),
+        **({"headers": headers} if headers else {}),
+        "content": {
+            MEDIA_TYPE: {"schema": schema, "examples": {code: {"value": problem_document(code)} for code in codes}}
+        },
+    }
+
+
+def _path_parameters(path: str) -> list[Document]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    integer = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+    return [
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "schema": integer if name == "version" else _ID,
+            "example": _PATH_EXAMPLES[name],
+        }
+        for name in names
+    ]
+
+
+def _operation_id(method: str, path: str) -> str:
+    parts = [part for part in path.split("/") if part not in ("", "api", "v1")]
+    return "_".join([method.lower(), *(part.strip("{}").replace("-", "_") for part in parts)])
+
+
+def _ref(model: type[BaseModel]) -> Document:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _schemas() -> Document:
+    """Bodies as a client may send them, answers as it will get them (with every member, even those with a default)."""
+    sent = {command.body for command in COMMANDS}
+    received: set[type[BaseModel]] = {CommandAnswer, Quote, *(answer for _, _, answer, _ in _READS)}
+    schemas: Document = {"Problem": PROBLEM_SCHEMA}
+    schemas |= _definitions(received, "serialization") | _definitions(sent, "validation")
+    return dict(sorted(schemas.items()))
+
+
+def _definitions(models: Iterable[type[BaseModel]], mode: Literal["serialization", "validation"]) -> Document:
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schema = models_json_schema([(model, mode) for model in ordered], ref_template="#/components/schemas/{model}")
+    definitions: Document = schema["$defs"]
+    return definitions

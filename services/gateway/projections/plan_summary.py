@@ -1,0 +1,40 @@
+"""Plan summary, one row per account: what will be charged next, per cadence and day, with bundles and lines."""
+
+from typing import Any
+
+from contracts.envelope import Envelope
+
+from .streams import check_next, id_in
+
+TABLE = "plan_summary_v1"
+
+_QUOTED = {"renewals.RenewalScheduled", "renewals.RenewalQuoteChanged"}
+
+
+def key(envelope: Envelope) -> str | None:
+    return id_in("renewal-", envelope)
+
+
+def account(envelope: Envelope) -> str:
+    return envelope.account_id
+
+
+def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | None:
+    check_next(row, envelope)
+    upcoming = row["upcoming"] if row else {}
+    if envelope.type in _QUOTED:
+        upcoming = _with(upcoming, envelope.data)
+    return {"account_id": envelope.account_id, "upcoming": upcoming, "revision": envelope.revision}
+
+
+def _with(upcoming: dict[str, Any], quoted: dict[str, Any]) -> dict[str, Any]:
+    """`upcoming`: cadence → due date → amount and bundles. A day without bundles is no renewal, and is forgotten."""
+    cadence, due_on = quoted["cadence"], quoted["due_on"]
+    days = {day: renewal for day, renewal in upcoming.get(cadence, {}).items() if day != due_on}
+    if quoted["bundles"]:
+        days[due_on] = {
+            "currency": quoted["currency"],
+            "amount_minor": quoted["amount_minor"],
+            "bundles": quoted["bundles"],
+        }
+    return {**upcoming, cadence: days}

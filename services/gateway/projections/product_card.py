@@ -1,0 +1,136 @@
+"""Product card, one row per bundle: everything its card shows and everything that decides what may be done with it.
+
+Licences are counted, not listed: the decider records an assignment once, so the count is exact, and the row of a plan
+with 10,000 licences costs what any other does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.envelope import Envelope
+
+from .streams import check_next, id_in
+
+TABLE = "product_card_v1"
+
+Members = dict[str, Any]
+
+
+def key(envelope: Envelope) -> str | None:
+    return id_in("plan-", envelope)
+
+
+def account(envelope: Envelope) -> str:
+    return envelope.account_id
+
+
+def apply(row: Members | None, envelope: Envelope) -> Members | None:
+    check_next(row, envelope)
+    body = envelope.data
+    if row is None:
+        changed, row = _started(envelope), {}
+    else:
+        fold = _FOLDS.get(envelope.type)  # an event of a kind we do not know still moves the revision
+        changed = fold(row, envelope) if fold else {}
+    if "next_renewal" in body:
+        changed["next_renewal"] = _renewal(body["next_renewal"])
+    changed["revision"] = envelope.revision
+    changed["last_event_id"] = envelope.event_id
+    return {**row, **changed}
+
+
+def _started(envelope: Envelope) -> Members:
+    """The first row of a bundle. Raises KeyError for an event that starts none."""
+    body = envelope.data
+    line = body["line"]
+    return {
+        "bundle_id": body["bundle_id"],
+        "account_id": envelope.account_id,
+        "family": body["family"],
+        "cycle": body["cycle"],
+        "currency": body["money"]["currency"],
+        "time_zone": body["time_zone"],
+        "term_start": body["term_start"],
+        "term_end": body["term_end"],
+        "base": line["line_id"],
+        "lines": {line["line_id"]: line},
+        "changes": {},  # by line
+        "ends": {},  # by line: the day it is no longer served
+        "cancellation": None,
+        "assigned": 0,
+        "started_on": envelope.metadata["effective_on"],
+        "started_event_id": envelope.event_id,
+    }
+
+
+def _edited(row: Members, envelope: Envelope) -> Members:
+    body = envelope.data
+    after = body["after"]
+    changed: Members = {"lines": {**row["lines"], after["line_id"]: after}}
+    if body["change_id"] is not None:
+        changed["changes"] = _without(row["changes"], after["line_id"], body["change_id"])
+    return changed
+
+
+def _edit_scheduled(row: Members, envelope: Envelope) -> Members:
+    body = envelope.data
+    change = {name: body[name] for name in ("change_id", "before", "after", "direction", "effective_on")}
+    return {"changes": {**row["changes"], body["after"]["line_id"]: change}}
+
+
+def _edit_discarded(row: Members, envelope: Envelope) -> Members:
+    return {"changes": _without(row["changes"], envelope.data["line_id"], envelope.data["change_id"])}
+
+
+def _capacity_purchased(row: Members, envelope: Envelope) -> Members:
+    line = envelope.data["line"]
+    return {"lines": {**row["lines"], line["line_id"]: line}}
+
+
+def _add_on_cancelled(row: Members, envelope: Envelope) -> Members:
+    return {"ends": {**row["ends"], envelope.data["line_id"]: envelope.data["ends_on"]}}
+
+
+def _cancelled(row: Members, envelope: Envelope) -> Members:
+    body = envelope.data
+    cancellation = {name: body[name] for name in ("reason", "ends_on", "refund_requested")}
+    return {
+        "cancellation": {**cancellation, "cancelled_on": envelope.metadata["effective_on"]},
+        "ends": {**row["ends"], row["base"]: body["ends_on"]},
+    }
+
+
+def _reinstated(row: Members, envelope: Envelope) -> Members:
+    back = {row["base"], *envelope.data["line_ids"]}
+    return {"cancellation": None, "ends": {line: on for line, on in row["ends"].items() if line not in back}}
+
+
+def _assigned(row: Members, envelope: Envelope) -> Members:
+    return {"assigned": row["assigned"] + 1}
+
+
+def _unassigned(row: Members, envelope: Envelope) -> Members:
+    return {"assigned": row["assigned"] - 1}
+
+
+def _renewal(quoted: Members) -> Members | None:
+    """None when the bundle will not renew."""
+    return {"due_on": quoted["due_on"], "amount_minor": quoted["amount_minor"]} if quoted["lines"] else None
+
+
+def _without(changes: Members, line_id: str, change_id: str) -> Members:
+    """The pending changes without that one: another change of the same line has superseded it already."""
+    return {line: change for line, change in changes.items() if (line, change["change_id"]) != (line_id, change_id)}
+
+
+_FOLDS: dict[str, Callable[[Members, Envelope], Members]] = {
+    "plans.PlanEdited": _edited,
+    "plans.PlanEditScheduled": _edit_scheduled,
+    "plans.PlanEditDiscarded": _edit_discarded,
+    "plans.CapacityPurchased": _capacity_purchased,
+    "plans.AddOnCancelled": _add_on_cancelled,
+    "plans.PlanCancelled": _cancelled,
+    "plans.PlanReinstated": _reinstated,
+    "plans.LicenceAssigned": _assigned,
+    "plans.LicenceUnassigned": _unassigned,
+}

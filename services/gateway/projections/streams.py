@@ -1,0 +1,17 @@
+"""What the read models of one kind of stream share: the stream's id, and that no event of it may be missing."""
+
+from typing import Any
+
+from contracts.envelope import Envelope
+
+
+def id_in(category: str, envelope: Envelope) -> str | None:
+    """The id in a stream name, or None for a stream of another category. category: with its dash."""
+    return envelope.stream[len(category) :] if envelope.stream.startswith(category) else None
+
+
+def check_next(row: dict[str, Any] | None, envelope: Envelope) -> None:
+    """Raises ValueError unless the event is the next one of the row's stream: a gap must not become a wrong row."""
+    expected = 0 if row is None else row["revision"] + 1
+    if envelope.revision != expected:
+        raise ValueError(f"{envelope.stream} has revision {envelope.revision} where {expected} comes next")

@@ -1,0 +1,168 @@
+"""The reads: who may see what, and answers that are rendered once and kept as long as their rows stay the same."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.plan_actions import Privilege
+from contracts.problems import Refused
+from contracts.terms import Cycle
+from contracts.topics import Owner
+from services.chassis import http
+from services.chassis.clock import Clock, today
+
+from . import summaries
+from .cards import opened, rendered
+from .for_sale import BOOK, for_sale
+from .projections import account, catalogue, plan_summary, product_card
+from .read_store import ReadStore
+from .waiting import Waiter, wanted
+
+KEPT = 2048  # answers
+CADENCES = (Cycle.MONTHLY, Cycle.ANNUAL)
+
+# Fit for one caller only, and never without asking again.
+CACHING = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    store: ReadStore
+    waiter: Waiter
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A read that may be answered. account: its row. today: in the account's time zone."""
+
+    reads: Reads
+    account_id: str
+    account: bytes
+    privileges: frozenset[str]
+    today: date
+
+
+async def read_product_cards(request: Request) -> Response:
+    asked = await _asked(request)
+    rows = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
+    return _unless_known(request, _cards(asked.account_id, rows, asked.today, asked.privileges))
+
+
+async def read_product_card(request: Request) -> Response:
+    asked = await _asked(request)
+    row = asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
+    if row is None or opened(row)["account_id"] != asked.account_id:
+        raise Refused("plan_not_found")
+    answer = _card(row, asked.today, asked.privileges)
+    # A card's tag is its revision, which commands need. After the end of its term the same revision looks different,
+    # so a tag may stand for the card as it was before: then it is always sent whole.
+    past_term = opened(row)["term_end"] <= asked.today.isoformat()
+    return answer if past_term else _unless_known(request, answer)
+
+
+async def read_plan_summary(request: Request) -> Response:
+    asked = await _asked(request, of_renewals=True)
+    row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
+    return _unless_known(request, _summary(asked.account_id, row))
+
+
+async def read_breakdown(request: Request) -> Response:
+    asked = await _asked(request, of_renewals=True)
+    cadence = request.query_params.get("cadence")
+    if cadence not in CADENCES:
+        message = f"one of {', '.join(CADENCES)}"
+        raise RequestValidationError([{"type": "cadence_unknown", "loc": ("query", "cadence"), "msg": message}])
+    row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
+    return _unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
+
+
+async def read_catalogue(request: Request) -> Response:
+    asked = await _asked(request)
+    book = asked.reads.store.row(catalogue.TABLE, BOOK)
+    plans = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
+    return _unless_known(request, _catalogue(asked.account, book, plans, asked.today, asked.privileges))
+
+
+async def _asked(request: Request, of_renewals: bool = False) -> Asked:
+    """Who asks for what, once the read models have come far enough.
+
+    Raises Refused: unauthenticated; account_not_found, alike for an account the caller has no privilege in and for
+    one that does not exist; forbidden; read_model_behind.
+    """
+    caller = await http.caller(request)
+    account_id: str = request.path_params["account_id"]
+    privileges = caller.privileges_in(account_id)
+    if Privilege.SUBSCRIPTION_READ not in privileges:
+        raise Refused("forbidden", privilege=Privilege.SUBSCRIPTION_READ)
+    reads: Reads = request.state.reads
+    if position := wanted(request):
+        owner, number = position
+        if of_renewals and owner is Owner.PLANS:
+            await reads.waiter.effects_reached(account_id, number, request.headers["authorization"])
+        else:
+            await reads.waiter.reached(owner, account_id, number)
+    row = reads.store.row(account.TABLE, account_id)
+    if row is None:
+        raise Refused("account_not_found")
+    return Asked(reads, account_id, row, privileges, today(reads.clock, opened(row)["time_zone"]))
+
+
+@lru_cache(KEPT)
+def _card(row: bytes, on: date, privileges: frozenset[str]) -> Response:
+    return _response(rendered(row, on, privileges), f'"{opened(row)["revision"]}"')
+
+
+@lru_cache(KEPT)
+def _cards(account_id: str, rows: tuple[bytes, ...], on: date, privileges: frozenset[str]) -> Response:
+    cards = b",".join(rendered(row, on, privileges) for row in rows)
+    return _response(b'{"account_id":%b,"cards":[%b]}' % (orjson.dumps(account_id), cards))
+
+
+@lru_cache(KEPT)
+def _summary(account_id: str, row: bytes | None) -> Response:
+    return _rendered(summaries.summary(account_id, _opened(row)))
+
+
+@lru_cache(KEPT)
+def _breakdown(account_id: str, row: bytes | None, cadence: Cycle) -> Response:
+    return _rendered(summaries.breakdown(account_id, _opened(row), cadence))
+
+
+@lru_cache(KEPT // 8)  # the largest answers
+def _catalogue(
+    of: bytes, book: bytes | None, plans: tuple[bytes, ...], on: date, privileges: frozenset[str]
+) -> Response:
+    return _rendered(for_sale(opened(of), _opened(book), [opened(plan) for plan in plans], on, privileges))
+
+
+def _opened(row: bytes | None) -> dict[str, Any] | None:
+    return None if row is None else opened(row)
+
+
+def _rendered(answer: BaseModel) -> Response:
+    return _response(answer.model_dump_json().encode())
+
+
+def _response(body: bytes, tag: str | None = None) -> Response:
+    """A response to be sent as often as it is asked for: nothing changes it. tag: made of the body if left out."""
+    tag = tag or f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    return Response(body, headers={"ETag": tag, **CACHING}, media_type="application/json")
+
+
+def _unless_known(request: Request, answer: Response) -> Response:
+    """The answer, or 304 when If-None-Match says that the caller has it already (RFC 9110, 13.1.2: weak comparison)."""
+    known = request.headers.get("if-none-match")
+    if known is None:
+        return answer
+    tag = answer.headers["etag"]
+    tags = {each.strip().removeprefix("W/") for each in known.split(",")}
+    return Response(status_code=304, headers={"ETag": tag, **CACHING}) if tags & {tag, "*"} else answer

@@ -1,0 +1,88 @@
+"""The public addresses: reads answered here, commands forwarded, and a page that says where everything is.
+
+Plain Starlette routes: FastAPI's handling of parameters costs a read as much as the read itself, and a command's body
+is its owner's to judge. The OpenAPI document is written from the same tables instead (`openapi`).
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.problems import Refused
+from contracts.topics import Owner
+from services.chassis import http
+
+from . import openapi, reads
+from .commands import ACCOUNT, COMMANDS, Forwarded
+from .forwarding import Forwarder
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+# The contracts' Id. Dots alone would mean another path to whoever takes them for one.
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
+_UNKNOWN = {"account_id": "account_not_found", "bundle_id": "plan_not_found"}
+
+READS: dict[str, Handler] = {
+    f"{ACCOUNT}/product-cards/{{bundle_id}}": reads.read_product_card,
+    f"{ACCOUNT}/product-cards": reads.read_product_cards,
+    f"{ACCOUNT}/plan-summary": reads.read_plan_summary,
+    f"{ACCOUNT}/plan-summary/breakdown": reads.read_breakdown,
+    f"{ACCOUNT}/catalogue": reads.read_catalogue,
+}
+
+
+def router() -> APIRouter:
+    """Needs `reads` (reads.Reads) and `forwarders` (by owner) in request.state."""
+    routes = APIRouter()
+    for path, read in READS.items():
+        routes.add_route(path, read, ["GET"])
+    for command in COMMANDS:
+        routes.add_route(command.path, _forwarding(command), [command.method])
+    routes.add_route("/openapi.json", _openapi, ["GET"])
+    routes.add_route("/", _landing, ["GET"])
+    return routes
+
+
+def _forwarding(command: Forwarded) -> Handler:
+    async def forward(request: Request) -> Response:
+        await http.caller(request)  # strangers go no further; what the caller may do is for the owner to say
+        path = command.path.format(**{name: _checked(name, text) for name, text in request.path_params.items()})
+        forwarders: Mapping[Owner, Forwarder] = request.state.forwarders
+        return await forwarders[command.owner].forward(request, path)
+
+    return forward
+
+
+def _checked(name: str, text: str) -> str:
+    """An id of the address. Raises Refused as for one that does not exist, which it cannot: no other form is given."""
+    if not _ID.fullmatch(text):
+        raise Refused(_UNKNOWN.get(name, "not_found"))
+    return text
+
+
+@lru_cache(1)
+def _document() -> bytes:
+    return orjson.dumps(openapi.document())
+
+
+async def _openapi(request: Request) -> Response:
+    return Response(_document(), media_type="application/json")
+
+
+async def _landing(request: Request) -> Response:
+    """For a person who opens the address in a browser, and for a program that starts from it."""
+    listed = {
+        "service": "Plans and Billing",
+        "openapi": "/openapi.json",
+        "health": "/health/ready",
+        "metrics": "/metrics",
+        "authentication": "Authorization: Bearer <token>",
+        "reads": [f"GET {path}" for path in READS],
+        "commands": [f"{command.method} {command.path}" for command in COMMANDS],
+    }
+    return Response(orjson.dumps(listed, option=orjson.OPT_INDENT_2), media_type="application/json")

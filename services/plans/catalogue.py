@@ -1,0 +1,111 @@
+"""The price book: what is sold, at which price, from which day (DOMAIN B10). Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from graphlib import CycleError, TopologicalSorter
+
+from contracts.plans import CatalogueEvent, PriceBookPublished, Product, ProductKind
+from contracts.problems import Refused
+from contracts.terms import Cycle
+
+from .commands import PublishPriceBook
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    published: PriceBookPublished
+    products: Mapping[str, Product]  # by sku
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    books: tuple[Book, ...] = ()
+
+    def book_on(self, on: date) -> PriceBookPublished | None:
+        """The book in force on a day: the latest one; of two with one date the higher version (DOMAIN B10)."""
+        book = self._in_force(on)
+        return book.published if book else None
+
+    def product(self, sku: str, on: date) -> Product:
+        """What `sku` is on a day. Raises Refused product_not_found or product_retired."""
+        book = self._in_force(on)
+        product = book.products.get(sku) if book else None
+        if product is None:
+            known = any(sku in earlier.products for earlier in self.books if earlier.published.effective_from <= on)
+            raise Refused("product_retired" if known else "product_not_found", sku=sku)
+        if product.retired:
+            raise Refused("product_retired", sku=sku)
+        return product
+
+    def any_product(self, sku: str, on: date) -> Product:
+        """What `sku` is, or last was, on a day: a line that was bought keeps its limits when the product is retired."""
+        begun = sorted(
+            (book for book in self.books if book.published.effective_from <= on and sku in book.products),
+            key=lambda book: (book.published.effective_from, book.published.book_version),
+        )
+        if not begun:
+            raise Refused("product_not_found", sku=sku)
+        return begun[-1].products[sku]
+
+    def _in_force(self, on: date) -> Book | None:
+        begun = [book for book in self.books if book.published.effective_from <= on]
+        return max(begun, key=lambda book: (book.published.effective_from, book.published.book_version), default=None)
+
+
+def decide(command: PublishPriceBook, catalogue: Catalogue | None) -> list[CatalogueEvent]:
+    """Raises Refused price_book_exists or price_book_invalid{errors}. Empty: this very version is published already."""
+    catalogue = catalogue or Catalogue()
+    wanted = PriceBookPublished(
+        book_id=command.book_id,
+        book_version=command.book_version,
+        effective_from=command.effective_from,
+        applies_to_existing_from=command.applies_to_existing_from,
+        products=command.products,
+    )
+    same_version = [book.published for book in catalogue.books if book.published.book_version == wanted.book_version]
+    if same_version:
+        if same_version[0] == wanted:
+            return []
+        raise Refused("price_book_exists", book_version=wanted.book_version)
+    if errors := [*_date_errors(wanted, catalogue, command.on), *_product_errors(wanted.products)]:
+        raise Refused("price_book_invalid", errors=errors)
+    return [wanted]
+
+
+def evolve(catalogue: Catalogue | None, event: CatalogueEvent, _effective_on: date) -> Catalogue:
+    books = catalogue.books if catalogue else ()
+    return Catalogue((*books, Book(event, {product.sku: product for product in event.products})))
+
+
+def _date_errors(wanted: PriceBookPublished, catalogue: Catalogue, today: date) -> list[str]:
+    errors = []
+    if catalogue.books and wanted.effective_from < today:  # the first book may tell the past; nobody bought from it
+        errors.append(f"effective_from is in the past: it is {today} today")
+    existing_from = wanted.applies_to_existing_from
+    if existing_from is not None and existing_from < wanted.effective_from:
+        errors.append("applies_to_existing_from is before effective_from")
+    return errors
+
+
+def _product_errors(products: tuple[Product, ...]) -> list[str]:
+    skus = [product.sku for product in products]
+    errors = [f"{sku} is there twice" for sku in sorted({sku for sku in skus if skus.count(sku) > 1})]
+    for product in products:
+        unknown = sorted(set(product.requires) - set(skus))
+        errors += [f"{product.sku} requires {sku}, which is not in the book" for sku in unknown]
+        if product.maximum is not None and product.maximum < product.minimum:
+            errors.append(f"{product.sku} has a maximum below its minimum")
+        if not product.sales_only and not any(product.prices.values()):
+            errors.append(f"{product.sku} has no price")
+        if product.kind is not ProductKind.BASE and any(Cycle.ONE_MONTH in of for of in product.prices.values()):
+            errors.append(f"{product.sku} cannot be sold for one month: it is not a base")
+    return errors + _circle_errors({product.sku: product.requires for product in products})
+
+
+def _circle_errors(requires: Mapping[str, tuple[str, ...]]) -> list[str]:
+    try:
+        TopologicalSorter(requires).prepare()
+    except CycleError as error:
+        return [f"these require each other in a circle: {', '.join(error.args[1][:-1])}"]
+    return []

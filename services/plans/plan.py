@@ -1,0 +1,188 @@
+"""A bundle: one base line with its capacities, their term, what is pending, who has a licence. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import assert_never
+
+from contracts.money import Currency, within_range
+from contracts.plan_actions import PlanStanding, PlanStatus
+from contracts.plans import (
+    AddOnCancelled,
+    CapacityPurchased,
+    LicenceAssigned,
+    LicenceUnassigned,
+    Money,
+    MoneyLine,
+    NextRenewal,
+    PlanCancelled,
+    PlanEditDiscarded,
+    PlanEdited,
+    PlanEditScheduled,
+    PlanEvent,
+    PlanLine,
+    PlanReinstated,
+    PlanStarted,
+    RenewalLine,
+)
+from contracts.proration import Period
+from contracts.terms import Cycle
+
+BASE_LINE = "line-1"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """A line as it will be from the end of the term on."""
+
+    change_id: str
+    after: PlanLine
+    effective_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """ends_on: the end of the term. cancelled_with: lines that cascade cancelled. refund: credits to charge back."""
+
+    ends_on: date
+    cancelled_with: tuple[str, ...]
+    refund: tuple[MoneyLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """lines: by id, the base first; every line shares the term (DOMAIN B2). charged_minor: per line in this term, net
+    of credits. ending: lines that will not renew. last_effective_on: nothing is dated before it (DOMAIN B12)."""
+
+    bundle_id: str
+    family: str
+    currency: Currency
+    cycle: Cycle
+    time_zone: str
+    anchor_on: date
+    term: Period
+    lines: Mapping[str, PlanLine]
+    charged_minor: Mapping[str, int]
+    last_effective_on: date
+    pending: Mapping[str, PendingChange] = field(default_factory=dict)
+    ending: frozenset[str] = frozenset()
+    cancellation: Cancellation | None = None
+    assigned: frozenset[str] = frozenset()
+
+    @property
+    def base(self) -> PlanLine:
+        return self.lines[BASE_LINE]
+
+    def live_addons(self) -> tuple[str, ...]:
+        """Lines beside the base that will renew unless they are cancelled."""
+        return tuple(line_id for line_id in self.lines if line_id != BASE_LINE and line_id not in self.ending)
+
+    def standing(self) -> PlanStanding:
+        return PlanStanding(
+            status=PlanStatus.CANCEL_SCHEDULED if self.cancellation else PlanStatus.ACTIVE,
+            one_month=self.cycle is Cycle.ONE_MONTH,
+            term_end=self.term.end,
+            licences=self.base.quantity,
+            assigned=len(self.assigned),
+            pending_changes=len(self.pending),
+        )
+
+    def next_renewal(self) -> NextRenewal:
+        """What the next term will cost, pending changes included. Raises AmountTooLarge."""
+        lines = tuple(self._renewal_lines())
+        return NextRenewal(
+            cadence=self.cycle,
+            due_on=self.term.end,
+            currency=self.currency,
+            amount_minor=within_range(sum(line.amount_minor for line in lines)),
+            lines=lines,
+        )
+
+    def _renewal_lines(self) -> Iterator[RenewalLine]:
+        if self.cancellation or self.cycle is Cycle.ONE_MONTH:
+            return
+        for line_id, line in self.lines.items():
+            if line_id not in self.ending:
+                renewed = self.pending[line_id].after if line_id in self.pending else line
+                yield RenewalLine(
+                    line_id=line_id,
+                    sku=renewed.sku,
+                    name=renewed.name,
+                    quantity=renewed.quantity,
+                    unit_minor=renewed.price.unit_minor(renewed.quantity),
+                    amount_minor=renewed.total_minor,
+                )
+
+
+def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
+    """The plan after an event. `event` was decided on `plan`, so it fits; PlanStarted alone needs none."""
+    if isinstance(event, PlanStarted):
+        return _charged(_started(event, effective_on), event.money)
+    if plan is None:
+        raise ValueError(f"{type(event).__name__} on a plan that was never started")
+    plan = replace(plan, last_effective_on=max(plan.last_effective_on, effective_on))
+    match event:
+        case PlanEdited():
+            return _charged(_with_line(_without_pending(plan, event.change_id), event.after), event.money)
+        case PlanEditScheduled():
+            change = PendingChange(event.change_id, event.after, event.effective_on)
+            return replace(plan, pending={**plan.pending, event.after.line_id: change})
+        case PlanEditDiscarded():
+            return _without_pending(plan, event.change_id)
+        case CapacityPurchased():
+            return _charged(_with_line(plan, event.line), event.money)
+        case AddOnCancelled():
+            return replace(plan, ending=plan.ending | {event.line_id})
+        case PlanCancelled():
+            return _charged(_cancelled(plan, event), event.money)
+        case PlanReinstated():
+            reinstated = replace(plan, cancellation=None, ending=plan.ending - set(event.line_ids))
+            return _charged(reinstated, event.money)
+        case LicenceAssigned():
+            return replace(plan, assigned=plan.assigned | {event.assignee})
+        case LicenceUnassigned():
+            return replace(plan, assigned=plan.assigned - {event.assignee})
+        case _:
+            assert_never(event)
+
+
+def _started(event: PlanStarted, effective_on: date) -> Plan:
+    return Plan(
+        bundle_id=event.bundle_id,
+        family=event.family,
+        currency=event.money.currency,
+        cycle=event.cycle,
+        time_zone=event.time_zone,
+        anchor_on=event.anchor_on,
+        term=Period(event.term_start, event.term_end),
+        lines={event.line.line_id: event.line},
+        charged_minor={},
+        last_effective_on=effective_on,
+    )
+
+
+def _cancelled(plan: Plan, event: PlanCancelled) -> Plan:
+    # The lines that cascade cancelled are those whose AddOnCancelled came in the same append, right before this event.
+    return replace(
+        plan,
+        cancellation=Cancellation(event.ends_on, tuple(sorted(plan.ending)), event.money.lines),
+    )
+
+
+def _with_line(plan: Plan, line: PlanLine) -> Plan:
+    return replace(plan, lines={**plan.lines, line.line_id: line})
+
+
+def _without_pending(plan: Plan, change_id: str | None) -> Plan:
+    if change_id is None:
+        return plan
+    return replace(plan, pending={k: change for k, change in plan.pending.items() if change.change_id != change_id})
+
+
+def _charged(plan: Plan, money: Money) -> Plan:
+    if not money.lines:
+        return plan
+    charged = dict(plan.charged_minor)
+    for line in money.lines:
+        charged[line.line_id] = charged.get(line.line_id, 0) + line.amount_minor
+    return replace(plan, charged_minor=charged)

@@ -1,0 +1,11 @@
+"""Settings of the renewals service."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from services.chassis.settings import ServiceSettings
+
+
+class RenewalsSettings(ServiceSettings):
+    plans_url: Annotated[str, Field(pattern=r"^https?://", description="the address of the plans service")]

@@ -1,0 +1,165 @@
+"""A gateway for tests: its real routes over a real read store, with an owner behind it that the test plays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx2
+from aiohttp import web
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from contracts.envelope import Envelope
+from contracts.topics import Owner, partition_of
+from services.chassis.auth import Authenticator
+from services.chassis.http import create_app
+from services.chassis.metrics import Metrics
+from services.gateway.forwarding import Forwarder, connections
+from services.gateway.read_store import SqliteReadStore
+from services.gateway.reads import Reads
+from services.gateway.routes import router
+from services.gateway.waiting import Waiter
+from tests.chassis.tokens import AUDIENCE, ISSUER, Issuer
+
+from .history import TODAY, History
+
+ISSUED_BY = Issuer()
+READ, EDIT = "BillingSubscription:Read", "BillingSubscription:Edit"
+GRANTS = {
+    "editor": {"acme": [READ, EDIT]},
+    "viewer": {"acme": [READ]},
+    "auditor": {"acme": ["Audit:Read"]},
+    "stranger": {"globex": [READ, EDIT]},
+    "support": {"*": [READ]},
+}
+WAIT_S = 0.2
+
+
+def token(user: str) -> str:
+    return ISSUED_BY.token(sub=user, grants=GRANTS[user])
+
+
+@dataclass
+class FixedClock:
+    at: datetime = datetime(TODAY.year, TODAY.month, TODAY.day, 11, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+class Following:
+    """Takes events in when the test says so, and lets readers wait for them as the consumer does."""
+
+    def __init__(self, store: SqliteReadStore) -> None:
+        self._store = store
+        self._reached: dict[Owner, int] = {}
+        self._moved = asyncio.Condition()
+
+    async def take_in(self, owner: Owner, events: list[Envelope]) -> None:
+        position = events[-1].position
+        await self._store.apply(owner, events, {partition_of(each.account_id, 3): each.position for each in events}, ())
+        async with self._moved:
+            self._reached[owner] = max(position, self._reached.get(owner, 0))
+            self._moved.notify_all()
+
+    async def wait_for(self, owner: Owner, account_id: str, position: int, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s), self._moved:
+                await self._moved.wait_for(lambda: self._reached.get(owner, 0) >= position)
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass
+class Upstream:
+    """An owner played by the test: what it was asked, and what it shall answer. It is a real server."""
+
+    asked: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    answer: Any = None
+    url: str = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        self.bodies.append(await request.read())
+        answer = self.answer(request) if callable(self.answer) else self.answer
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        assert isinstance(answer, web.StreamResponse)
+        return answer
+
+
+@asynccontextmanager
+async def upstream() -> AsyncIterator[Upstream]:
+    owner = Upstream()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", owner.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert site._server is not None
+    owner.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+    try:
+        yield owner
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class Gateway:
+    store: SqliteReadStore
+    following: Following
+    clock: FixedClock
+    client: httpx2.AsyncClient
+    plans: Upstream
+    renewals: Upstream
+    app: FastAPI
+
+    async def show(self, history: History) -> None:
+        for owner, log in history.logs.items():
+            if log:
+                await self.following.take_in(owner, log)
+
+    async def get(self, path: str, user: str = "editor", **headers: str) -> httpx2.Response:
+        sent = {"Authorization": f"Bearer {token(user)}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return await self.client.get(path, headers=sent)
+
+    async def post(self, path: str, body: bytes = b"{}", user: str = "editor", **headers: str) -> httpx2.Response:
+        sent = {"Authorization": f"Bearer {token(user)}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return await self.client.post(path, content=body, headers=sent)
+
+
+@asynccontextmanager
+async def gateway(folder: Path) -> AsyncIterator[Gateway]:
+    async with AsyncExitStack() as opened:
+        plans, renewals = [await opened.enter_async_context(upstream()) for _ in range(2)]
+        store = await SqliteReadStore.open(folder / "read.sqlite3")
+        opened.push_async_callback(store.close)
+        session: aiohttp.ClientSession = await opened.enter_async_context(connections())
+        following, clock = Following(store), FixedClock()
+        state = {
+            "reads": Reads(store, Waiter(following, session, renewals.url, WAIT_S), clock),
+            "forwarders": {Owner.PLANS: Forwarder(session, plans.url, Owner.PLANS)},
+        }
+
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            yield
+
+        authenticator = Authenticator(str(ISSUED_BY.jwks_file(folder)), ISSUER, AUDIENCE)
+        app = create_app("gateway", lifespan, [router()], authenticator, {}, Metrics())
+        await opened.enter_async_context(app.router.lifespan_context(app))
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state)}, receive, send)
+
+        transport = httpx2.ASGITransport(with_state)
+        client = await opened.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://gateway"))
+        yield Gateway(store, following, clock, client, plans, renewals, app)

@@ -1,0 +1,193 @@
+"""The read store: rows, checkpoints and parked events are one; nothing is taken in twice, and nothing goes back."""
+
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.envelope import Envelope
+from contracts.terms import Cycle
+from contracts.topics import Owner, partition_of
+from services.chassis.consumer import CannotApply
+from services.gateway.cards import card, opened, standing
+from services.gateway.filling import fill
+from services.gateway.projections import PROJECTIONS, account, product_card
+from services.gateway.read_store import ReadStoreUnavailable, SqliteReadStore
+from services.plans.commands import StartPlan
+
+from .history import EDITOR, History, asked, started
+from .random_history import histories
+
+PARTITIONS = 3
+Everything = dict[str, list[tuple[str, str, int, bytes | None]]]
+
+
+@asynccontextmanager
+async def opened_store(folder: Path | None = None) -> AsyncIterator[SqliteReadStore]:
+    with tempfile.TemporaryDirectory() as fresh:
+        store = await SqliteReadStore.open((folder or Path(fresh)) / "read.sqlite3")
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+def everything(store: SqliteReadStore) -> Everything:
+    return {projection.TABLE: store.every_row(projection.TABLE) for projection in PROJECTIONS}
+
+
+async def take_in(store: SqliteReadStore, owner: Owner, events: Sequence[Envelope]) -> None:
+    """As the consumer does it: each partition's checkpoint is its own last event."""
+    checkpoints = {partition_of(event.account_id, PARTITIONS): event.position for event in events}
+    await store.apply(owner, events, checkpoints, ())
+
+
+async def take_in_all(store: SqliteReadStore, history: History, size: int = 1000) -> None:
+    for owner, log in history.logs.items():
+        for start in range(0, len(log), size):
+            await take_in(store, owner, log[start : start + size])
+
+
+class ListFeed:
+    def __init__(self, log: list[Envelope]) -> None:
+        self._log = log
+
+    async def head(self) -> int:
+        return self._log[-1].position if self._log else 0
+
+    async def read(self, after: int, until: int | None = None) -> AsyncGenerator[list[Envelope], None]:
+        for event in self._log:
+            if after < event.position and (until is None or event.position <= until):
+                yield [event]
+
+
+def feeds(history: History) -> dict[Owner, ListFeed]:
+    return {owner: ListFeed(log) for owner, log in history.logs.items()}
+
+
+many = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@many
+@given(history=histories(), size=st.integers(1, 7), fill_size=st.integers(1, 20))
+async def test_however_the_log_is_cut_the_rows_are_the_same(history: History, size: int, fill_size: int) -> None:
+    async with opened_store() as live, opened_store() as rebuilt:
+        await take_in_all(live, history, size)
+        assert await fill(rebuilt, feeds(history), PARTITIONS, fill_size) == sum(map(len, history.logs.values()))
+        assert everything(rebuilt) == everything(live)
+        for owner in history.logs:
+            assert set((await rebuilt.checkpoints(owner)).values()) <= {await feeds(history)[owner].head()}
+
+
+@many
+@given(history=histories(), data=st.data())
+async def test_events_that_come_again_change_nothing(history: History, data: st.DataObject) -> None:
+    async with opened_store() as once, opened_store() as again:
+        await take_in_all(once, history)
+        for owner, log in history.logs.items():
+            to = 0
+            while to < len(log):  # from anywhere before, to a little further: as after a crash, or a rebalancing
+                start = data.draw(st.integers(0, to))
+                to = data.draw(st.integers(to + 1, len(log)))
+                await take_in(again, owner, log[start:to])
+        assert everything(again) == everything(once)
+
+
+@many
+@given(history=histories())
+async def test_a_card_allows_what_the_decider_allows(history: History) -> None:
+    """DOMAIN B18, over both sides' own ways of folding: a grey button and a refusal cannot disagree."""
+    async with opened_store() as store:
+        await take_in_all(store, history)
+        for bundle_id, plan in history.plans.items():
+            row = store.row(product_card.TABLE, bundle_id)
+            assert row is not None
+            assert standing(opened(row)) == plan.standing()
+            shown = card(opened(row), history.today, EDITOR)
+            renewal = plan.next_renewal()
+            assert (shown.next_renewal is None) == (not renewal.lines)
+            if shown.next_renewal:
+                assert (shown.next_renewal.due_on, shown.next_renewal.amount_minor) == (
+                    renewal.due_on,
+                    renewal.amount_minor,
+                )
+            assert [line.sku for line in shown.lines] == [line.sku for line in plan.lines.values()]
+            assert shown.revision == history.revisions[f"plan-{bundle_id}"]
+
+
+async def test_a_checkpoint_never_goes_back() -> None:
+    async with opened_store() as store:
+        await store.apply(Owner.PLANS, (), {0: 10, 1: 20}, ())
+        await store.apply(Owner.PLANS, (), {0: 9, 1: 21, 2: 5}, ())
+        await store.apply(Owner.RENEWALS, (), {0: 1}, ())
+        assert await store.checkpoints(Owner.PLANS) == {0: 10, 1: 21, 2: 5}
+        assert await store.checkpoints(Owner.RENEWALS) == {0: 1}
+
+
+async def test_an_event_that_cannot_be_applied_is_named_and_nothing_of_its_batch_is_kept() -> None:
+    history = started()
+    broken = replace(history.events[-1], data={})
+    async with opened_store() as store:
+        with pytest.raises(CannotApply) as raised:
+            await take_in(store, Owner.PLANS, [*history.events[:-1], broken])
+        assert raised.value.envelope == broken
+        assert isinstance(raised.value.__cause__, KeyError)
+        assert everything(store) == {projection.TABLE: [] for projection in PROJECTIONS}
+        assert await store.checkpoints(Owner.PLANS) == {}
+        await take_in(store, Owner.PLANS, history.events)
+        assert store.row(product_card.TABLE, "b1") is not None
+
+
+async def test_a_store_opened_again_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    history = started()
+    async with opened_store(tmp_path) as store:
+        await take_in_all(store, history)
+        before = everything(store)
+    async with opened_store(tmp_path) as store:
+        assert everything(store) == before
+        assert max((await store.checkpoints(Owner.PLANS)).values()) == history.events[-1].position
+
+
+async def test_a_new_version_of_a_projection_begins_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = started()
+    async with opened_store(tmp_path) as store:
+        await take_in_all(store, history)
+        old = store.every_row(account.TABLE)
+    monkeypatch.setattr(product_card, "TABLE", "product_card_v2")
+    async with opened_store(tmp_path) as store:
+        assert await store.checkpoints(Owner.PLANS) == {}
+        assert not any(everything(store).values())
+        await fill(store, feeds(history), PARTITIONS)
+        assert len(store.every_row("product_card_v2")) == 1
+        assert store.every_row(account.TABLE) == old
+
+
+async def test_a_second_process_cannot_write_the_same_file(tmp_path: Path) -> None:
+    async with opened_store(tmp_path):
+        with pytest.raises(ReadStoreUnavailable, match="in use by another process"):
+            await SqliteReadStore.open(tmp_path / "read.sqlite3")
+
+
+async def test_a_file_that_is_no_database_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "read.sqlite3").write_bytes(b"something else" * 1000)
+    with pytest.raises(ReadStoreUnavailable, match="cannot be used"):
+        await SqliteReadStore.open(tmp_path / "read.sqlite3")
+
+
+async def test_the_rows_of_an_account_are_its_own_and_come_oldest_first() -> None:
+    history = started(bundle_id="z")
+    history.open("globex")
+    wish = {"sku": "workplace_pro", "quantity": 1, "cycle": Cycle.MONTHLY}
+    for account_id, bundle_id in (("globex", "g"), ("acme", "a")):
+        history.do(account_id, StartPlan(**asked(bundle_id, history, **wish)))
+    async with opened_store() as store:
+        await take_in_all(store, history)
+        rows = [opened(row)["bundle_id"] for row in store.rows_of(product_card.TABLE, "acme")]
+        assert rows == ["z", "a"]
+        assert store.rows_of(product_card.TABLE, "nobody") == []
+        assert store.row(product_card.TABLE, "nothing") is None
