@@ -102,3 +102,6 @@ def status(data_dir: DataDir = DATA_DIR) -> None:
     from deploy.local.status import show
 
     raise SystemExit(show(Folder(data_dir).read_state()))
+
+if __name__ == "__main__":
+    app()

@@ -146,6 +146,8 @@ class Portal:
 
     async def _stop(self) -> None:
         self._terminal.tell("Stopping")
+        for part in self._parts:
+            part.child.expect_to_end()
         for part in reversed(self._parts):
             await part.child.stop()
 

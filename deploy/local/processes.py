@@ -53,9 +53,13 @@ class Child:
         process = await self._spawn()
         self._watch = asyncio.create_task(self._keep_running(process))
 
+    def expect_to_end(self) -> None:
+        """From now on its end is nothing to tell, and nothing to mend."""
+        self._stopping = True
+
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after STOP_S, to its whole process group. Returns when it has ended."""
-        self._stopping = True
+        self.expect_to_end()
         if self._process is not None:
             self._signal(signal.SIGTERM)
             try:
@@ -70,7 +74,7 @@ class Child:
 
     def kill(self) -> None:
         """At once, without a last word."""
-        self._stopping = True
+        self.expect_to_end()
         self._signal(signal.SIGKILL)
 
     async def _spawn(self) -> asyncio.subprocess.Process:

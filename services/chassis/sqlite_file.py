@@ -14,6 +14,7 @@ from .event_store import StoreUnavailable
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0  # only somebody with a sqlite3 shell on the file can make us wait
+MAX_IDLE_WAL_BYTES = 64 * 1024 * 1024  # what a WAL that grew while long reads held it is cut back to
 
 # Names of streams are kept once: with them in every event and index entry, 10 million events cost 1 GB more.
 SCHEMA = """
@@ -71,7 +72,7 @@ def _writable(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA cache_size = -65536")
+        db.execute(f"PRAGMA journal_size_limit = {MAX_IDLE_WAL_BYTES}")
         if _version(db) == 0:
             db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         return _of_our_version(db, path)

@@ -22,9 +22,7 @@ class Feed(Protocol):
     async def head(self) -> int: ...
 
 
-async def fill(
-    store: Sink, feeds: Mapping[Owner, Feed], partitions: int, batch_events: int = BATCH_EVENTS
-) -> int:
+async def fill(store: Sink, feeds: Mapping[Owner, Feed], partitions: int, batch_events: int = BATCH_EVENTS) -> int:
     """Takes in what the feeds hold now beyond the store's checkpoints; how many events that were.
 
     An owner with parked streams is left out: what must wait there is for the consumer to know. Raises FeedUnavailable,

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.plan_actions import PlanAction, PlanStatus, Privilege, standing_on, why_not
 from contracts.plans import ProductKind
+from contracts.pricing import Price
 
 from .answers import CatalogueForSale, Permission, PermissionInPlan, ProductForSale
 from .cards import standing
@@ -47,7 +48,10 @@ def _product(
     shown = {name: product[name] for name in ("sku", "name", "kind", "family", "grade", "minimum", "maximum", "pack")}
     return ProductForSale(
         **shown,
-        prices=product["prices"].get(currency, {}),
+        prices={
+            cycle: Price.model_validate(price, strict=False)
+            for cycle, price in product["prices"].get(currency, {}).items()
+        },
         requires=product["requires"],
         includes=product["includes"],
         sales_only=product["sales_only"],

@@ -4,9 +4,9 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -122,7 +122,7 @@ class SqliteReadStore:
         return [data for (data,) in found.fetchall() if data is not None]
 
     def every_row(self, table: str) -> list[tuple[str, str, int, bytes | None]]:
-        """Key, account, position of the last event, and JSON of every row, by key: to compare one filling with another."""
+        """Key, account, position of the last event and JSON of every row, by key: to compare one store with another."""
         return self._reader.execute(f"SELECT key, account_id, position, data FROM {table} ORDER BY key").fetchall()
 
     async def check(self) -> None:
@@ -159,6 +159,16 @@ class SqliteReadStore:
         query = f"SELECT account_id, position, data FROM {projection.TABLE} WHERE key = ?"
         found = self._db.execute(query, (key,)).fetchone()
         return Folded(found[0], found[1], found[2] and orjson.loads(found[2])) if found else NOTHING
+
+
+@asynccontextmanager
+async def open_read_store(path: Path) -> AsyncIterator[SqliteReadStore]:
+    """As SqliteReadStore.open, and closes it."""
+    store = await SqliteReadStore.open(path)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def _make_tables(db: sqlite3.Connection, projections: Sequence[Projection]) -> None:

@@ -1,6 +1,7 @@
 """A gateway for tests: its real routes over a real read store, with an owner behind it that the test plays."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,10 +85,26 @@ class Upstream:
     bodies: list[bytes] = field(default_factory=list)
     answer: Any = None
     url: str = ""
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        self.runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self.runner.setup()
+        listener = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(self.runner, listener).start()
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    async def stop(self) -> None:
+        assert self.runner is not None
+        await self.runner.cleanup()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
         self.bodies.append(await request.read())
+        self.was_asked.set()
         answer = self.answer(request) if callable(self.answer) else self.answer
         if asyncio.iscoroutine(answer):
             answer = await answer
@@ -98,18 +115,11 @@ class Upstream:
 @asynccontextmanager
 async def upstream() -> AsyncIterator[Upstream]:
     owner = Upstream()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", owner.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server is not None
-    owner.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[attr-defined]
+    await owner.start()
     try:
         yield owner
     finally:
-        await runner.cleanup()
+        await owner.stop()
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Histories of accounts for tests: made by the real deciders, written by the real codec, read as a consumer would."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,7 +25,6 @@ from services.plans.commands import PlanCommand, StartPlan
 from services.plans.plan import Plan
 from services.renewals import decider as renewals
 from services.renewals.policy import command_for
-import contextlib
 
 EDITOR = frozenset({Privilege.SUBSCRIPTION_READ, Privilege.SUBSCRIPTION_EDIT})
 TODAY = date(2026, 1, 31)

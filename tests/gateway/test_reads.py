@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from aiohttp import web
 
+from contracts.plan_actions import PlanAction
 from contracts.plans import CancelReason
 from contracts.terms import Cycle
 from contracts.topics import Owner
@@ -51,8 +53,8 @@ async def test_a_card_shows_the_plan_with_its_price_and_what_may_be_done(shown: 
     (change,) = card.pending_changes
     assert (change.before.quantity, change.after.quantity, change.effective_on) == (5, 3, history.plans["b1"].term.end)
     assert change.banner == "5 × Workplace Pro → 3 × Workplace Pro from 2026-02-28"
-    assert card.allowed_actions["edit_plan"].allowed
-    reinstate = card.allowed_actions["reinstate_plan"]
+    assert card.allowed_actions[PlanAction.EDIT_PLAN].allowed
+    reinstate = card.allowed_actions[PlanAction.REINSTATE_PLAN]
     assert (reinstate.allowed, reinstate.reason, reinstate.message) == (
         False,
         "not_cancelled",
@@ -118,7 +120,7 @@ async def test_an_account_without_plans_has_empty_lists(shown: Gateway) -> None:
     history.open("acme")
     await shown.show(history)
     assert (await shown.get(CARDS)).json() == {"account_id": "acme", "cards": []}
-    nothing = {"next": None, "later": []}
+    nothing: dict[str, Any] = {"next": None, "later": []}
     assert (await shown.get(SUMMARY)).json() == {"account_id": "acme", "monthly": nothing, "annual": nothing}
     assert (await shown.get(f"{SUMMARY}/breakdown?cadence=annual")).json()["renewals"] == []
     assert (await shown.get(CATALOGUE)).json()["products"] == []
@@ -271,8 +273,7 @@ async def test_a_summary_waits_for_what_renewals_made_of_a_plan_event(shown: Gat
     made = history.logs[Owner.RENEWALS]
     shown.renewals.answer = lambda _: web.json_response({"position": made[-1].position})
     waiting = asyncio.create_task(shown.get(f"{SUMMARY}?min_position=plans:{events[-1].position}"))
-    while not shown.renewals.asked:
-        await asyncio.sleep(0.001)
+    await asyncio.wait_for(shown.renewals.was_asked.wait(), 5)
     await shown.following.take_in(Owner.RENEWALS, made)
     assert (await waiting).json()["monthly"]["next"]["amount_minor"] == 8000
     (hop,) = shown.renewals.asked

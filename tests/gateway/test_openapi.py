@@ -1,0 +1,108 @@
+"""The public OpenAPI document: every address, every body, every way to fail, and examples that are true."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from starlette.routing import Route
+
+from contracts.problems import PROBLEMS
+from services.gateway import openapi
+from services.gateway.commands import COMMANDS, Forwarded
+from services.gateway.routes import router
+
+from .gateway import gateway
+
+DOCUMENT: dict[str, Any] = orjson.loads(orjson.dumps(openapi.document()))
+OPERATIONS = {
+    (method, path): operation for path, of_path in DOCUMENT["paths"].items() for method, operation in of_path.items()
+}
+OWN = {("get", "/"), ("get", "/openapi.json")}
+
+
+def references(part: Any) -> set[str]:
+    match part:
+        case {"$ref": str(reference)}:
+            return {reference}
+        case dict():
+            return set().union(*map(references, part.values()), set())
+        case list():
+            return set().union(*map(references, part), set())
+    return set()
+
+
+def test_every_address_is_documented_and_no_other() -> None:
+    routes = {
+        (method.lower(), route.path)
+        for route in router().routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert routes - OWN == set(OPERATIONS)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    schemas = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert references(DOCUMENT) <= schemas
+    assert schemas <= references(DOCUMENT)
+
+
+def test_every_operation_can_be_told_from_the_others() -> None:
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9_]+", each) for each in ids)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_an_operation_names_its_parameters_its_answers_and_every_problem(method: str, path: str) -> None:
+    operation = OPERATIONS[method, path]
+    in_path = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+    assert in_path == set(re.findall(r"{(\w+)}", path))
+    assert all("schema" in each for each in operation["parameters"])
+    (success,) = [status for status in operation["responses"] if status.startswith("2")]
+    assert "$ref" in operation["responses"][success]["content"]["application/json"]["schema"]
+    for status, answer in operation["responses"].items():
+        if status >= "400":
+            problem = answer["content"]["application/problem+json"]
+            codes = problem["schema"]["properties"]["code"]["enum"]
+            assert {PROBLEMS[code].status for code in codes} == {int(status)}
+            assert set(problem["examples"]) == set(codes)
+    assert {"401", "404", "422", "500"} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.method} {command.path}")
+def test_the_example_of_a_command_is_a_sound_body(command: Forwarded) -> None:
+    command.body.model_validate_json(orjson.dumps(command.example))
+
+
+def test_every_refusal_of_the_plans_service_is_documented_somewhere() -> None:
+    """Read from its source: a rule that is added there must be added here."""
+    plans = Path(__file__).parents[2] / "services" / "plans"
+    sources = [file.read_text() for file in plans.glob("*.py")]
+    raised = {code for source in sources for code in re.findall(r'Refused\(\s*"(\w+)"', source)}
+    raised |= {
+        code
+        for source in sources
+        for pair in re.findall(r'Refused\("(\w+)" if .* else "(\w+)"', source)
+        for code in pair
+    }
+    documented = {
+        code
+        for operation in OPERATIONS.values()
+        for answer in operation["responses"].values()
+        for code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    assert raised > {"licences_assigned", "quote_stale"}
+    assert raised - documented - {"not_found"} == set()
+
+
+async def test_the_document_and_the_landing_answer_need_no_token(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as opened:
+        document = await opened.client.get("/openapi.json")
+        assert document.json() == DOCUMENT
+        landing = await opened.client.get("/")
+        assert landing.json()["openapi"] == "/openapi.json"
+        assert "GET /api/v1/accounts/{account_id}/product-cards" in landing.json()["reads"]
+        assert "http" not in landing.text

@@ -1,0 +1,83 @@
+"""A whole portal in processes of its own, as `billing run` starts it; parts that are killed come back by themselves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+
+START_S = 60.0
+WAIT_S = 60.0
+
+
+class Portal:
+    """Started in a data folder that outlives it. `log`: everything it said."""
+
+    def __init__(self, data_dir: Path, *options: str) -> None:
+        self.data_dir = data_dir
+        self.log = data_dir.with_suffix(".log")
+        self._command = [sys.executable, "-m", "services.cli", "run", "--port", "0", "--data-dir", str(data_dir)]
+        self._command += options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(timeout=30)
+
+    def __enter__(self) -> "Portal":
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.until(lambda: self._process is not None and self.is_ready(), START_S)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """As Ctrl-C does. Raises AssertionError when it does not end cleanly."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        assert self._process.wait(30) == 0, self.log.read_text()[-2000:]
+
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """{name: {url, pid}}"""
+        parts: dict[str, dict[str, Any]] = json.loads((self.data_dir / "run.json").read_text())["parts"]
+        return parts
+
+    def url(self, part: str = "gateway") -> str:
+        return str(self.parts()[part]["url"])
+
+    def kill(self, part: str) -> None:
+        """As `kill -9` does; the launcher starts the part again."""
+        os.kill(self.parts()[part]["pid"], signal.SIGKILL)
+
+    def token(self, user: str) -> str:
+        return (self.data_dir / "tokens" / user).read_text().strip()
+
+    def auditor(self) -> str:
+        """The token of a service, which may read every log."""
+        return (self.data_dir / "tokens" / "services" / "gateway").read_text().strip()
+
+    def is_ready(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the portal ended: {self.log.read_text()[-2000:]}")
+        try:
+            return all(
+                self.http.get(f"{self.url(part)}/health/ready").status_code == 200
+                for part in ("plans", "renewals", "gateway")
+            )
+        except (OSError, httpx.HTTPError, ValueError):
+            return False
+
+    def until(self, true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+        """Returns when `true()` is. Raises AssertionError after `timeout_s`, with the last words of the log."""
+        deadline = time.monotonic() + timeout_s
+        while not true():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {timeout_s:g} s; the portal said:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.05)
