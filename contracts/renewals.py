@@ -8,39 +8,37 @@ from .terms import Cycle
 
 
 class BundleRenewal(Body):
-    """One bundle's share of an upcoming renewal."""
+    """One bundle's share of an upcoming renewal; no lines when it has none any more.
+
+    bundle_revision: of the bundle's stream, whose event made it so.
+    """
 
     bundle_id: Id
+    bundle_revision: int
     amount_minor: Minor
     lines: tuple[RenewalLine, ...]
 
 
 class RenewalScheduled(Body):
-    """An account gets its first line due on a day of a cadence.
+    """An account gets its first share due on a day of a cadence. amount_minor: what is due that day in all."""
 
-    changed_bundle_id, changed_bundle_revision: the bundle, and the revision of its stream, that made it so.
-    """
-
-    changed_bundle_id: Id
-    changed_bundle_revision: int
     cadence: Cycle
     due_on: date
     currency: Currency
     amount_minor: Minor
-    bundles: tuple[BundleRenewal, ...]
+    share: BundleRenewal
 
 
 class RenewalQuoteChanged(Body):
-    """An upcoming renewal will cost something else; with no bundles left nothing is due on that day."""
+    """One bundle's share of an upcoming renewal is another one, or gone. It alone is told: an account's other bundles
+    do not make the event larger. before_minor, amount_minor: what was and what is due that day in all."""
 
-    changed_bundle_id: Id
-    changed_bundle_revision: int
     cadence: Cycle
     due_on: date
     currency: Currency
     before_minor: Minor
     amount_minor: Minor
-    bundles: tuple[BundleRenewal, ...]
+    share: BundleRenewal
 
 
 RenewalEvent = RenewalScheduled | RenewalQuoteChanged

@@ -103,5 +103,6 @@ def status(data_dir: DataDir = DATA_DIR) -> None:
 
     raise SystemExit(show(Folder(data_dir).read_state()))
 
+
 if __name__ == "__main__":
     app()

@@ -105,6 +105,7 @@ class Writer:
         try:
             self._db.execute("COMMIT")
         except Exception as error:
+            self._roll_back()
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOTHING_WRITTEN:
                 return [StoreUnavailable(f"nothing was appended: {error}") for _ in group]
             return [OutcomeUnknown(f"the commit failed midway: {error}") for _ in group]

@@ -19,7 +19,7 @@ from services.chassis.metrics import Metrics
 from .forwarding import Forwarder, connections
 from .read_store import open_read_store
 from .reads import Reads
-from .routes import router
+from .routes import routes
 from .settings import GatewaySettings
 from .waiting import Waiter
 
@@ -50,4 +50,4 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                 }
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("gateway", lifespan, [router()], authenticator, checks, metrics)
+    return create_app("gateway", lifespan, [], authenticator, checks, metrics, routes=routes())

@@ -11,7 +11,7 @@ from contracts.envelope import Envelope
 from contracts.topics import Owner
 from services.chassis.consumer import Sink
 
-BATCH_EVENTS = 50_000  # large, because a row that many events touch is then written once; some 100 MB at most
+BATCH_EVENTS = 10_000  # large, because a row that many events touch is then written once; a few 10 MB
 
 
 class Feed(Protocol):

@@ -33,20 +33,24 @@ def fold(
     CannotApply for an event that a projection raises on.
     """
     touched: list[tuple[Projection, Rows]] = [(projection, {}) for projection in projections]
+    following: dict[str, list[tuple[Projection, Rows]]] = {}
+    for projection, rows in touched:
+        following.setdefault(projection.CATEGORY, []).append((projection, rows))
     for event in events:
-        envelope = _upcast(event)
-        for projection, rows in touched:
+        for projection, rows in following.get(event.stream.partition("-")[0], ()):
+            envelope = _upcast(event)
             key = projection.key(envelope)
             if key is not None:
                 known = rows.get(key) or stored(projection, key)
                 if envelope.position > known.position:
-                    rows[key] = _after(projection, known.row, envelope)
+                    rows[key] = _after(projection, known, envelope)
     return touched
 
 
-def _after(projection: Projection, row: Row | None, envelope: Envelope) -> Folded:
+def _after(projection: Projection, known: Folded, envelope: Envelope) -> Folded:
     try:
-        return Folded(projection.account(envelope), envelope.position, projection.apply(row, envelope))
+        row = projection.apply(known.row, envelope)
+        return Folded(known.account_id or projection.account(envelope), envelope.position, row)
     except Exception as error:  # whatever it is: a pure function fails for one reason only, the event
         raise CannotApply(envelope) from error
 

@@ -1,9 +1,10 @@
 """An account's upcoming renewals: one amount per cadence and day, made of its bundles' shares. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 
+from contracts.plans import RenewalLine
 from contracts.renewals import BundleRenewal, RenewalEvent, RenewalQuoteChanged, RenewalScheduled
 from contracts.terms import Cycle
 
@@ -28,58 +29,57 @@ def decide(command: ForecastRenewal, renewals: AccountRenewals | None) -> list[R
         return []
     expected = command.next_renewal
     target = (expected.cadence, expected.due_on)
+    nothing = _share(command, 0, ())
     left = [due for due, shares in renewals.upcoming.items() if command.bundle_id in shares and due != target]
-    events: list[RenewalEvent] = [_without(command, due, renewals.upcoming[due]) for due in left]
+    events: list[RenewalEvent] = [_requoted(command, due, renewals.upcoming[due], nothing) for due in left]
     shares = renewals.upcoming.get(target)
-    if not expected.lines:
-        return [*events, _without(command, target, shares)] if shares and command.bundle_id in shares else events
-    share = BundleRenewal(bundle_id=command.bundle_id, amount_minor=expected.amount_minor, lines=expected.lines)
+    share = _share(command, expected.amount_minor, expected.lines)
     if shares is None:
-        return [*events, _scheduled(command, share)]
-    if shares.get(command.bundle_id) == share:
+        return [*events, _scheduled(command, share)] if share.lines else events
+    present = shares.get(command.bundle_id, nothing)
+    if present.lines == share.lines:
         return events
-    return [*events, _requoted(command, target, shares, {**shares, command.bundle_id: share})]
+    return [*events, _requoted(command, target, shares, share)]
 
 
 def evolve(renewals: AccountRenewals | None, event: RenewalEvent, effective_on: date) -> AccountRenewals:
     renewals = renewals or AccountRenewals()
-    due = (event.cadence, event.due_on)
-    return replace(
-        renewals,
-        upcoming={**renewals.upcoming, due: {share.bundle_id: share for share in event.bundles}},
-        bundle_revisions={
-            **renewals.bundle_revisions,
-            event.changed_bundle_id: event.changed_bundle_revision,
-        },
+    due, share = (event.cadence, event.due_on), event.share
+    return AccountRenewals(
+        upcoming={**renewals.upcoming, due: _with(renewals.upcoming.get(due, {}), share)},
+        bundle_revisions={**renewals.bundle_revisions, share.bundle_id: share.bundle_revision},
+    )
+
+
+def _with(shares: Shares, share: BundleRenewal) -> Shares:
+    others = {bundle_id: other for bundle_id, other in shares.items() if bundle_id != share.bundle_id}
+    return {**others, share.bundle_id: share} if share.lines else others
+
+
+def _share(command: ForecastRenewal, amount_minor: int, lines: tuple[RenewalLine, ...]) -> BundleRenewal:
+    return BundleRenewal(
+        bundle_id=command.bundle_id, bundle_revision=command.bundle_revision, amount_minor=amount_minor, lines=lines
     )
 
 
 def _scheduled(command: ForecastRenewal, share: BundleRenewal) -> RenewalScheduled:
     return RenewalScheduled(
-        changed_bundle_id=command.bundle_id,
-        changed_bundle_revision=command.bundle_revision,
         cadence=command.next_renewal.cadence,
         due_on=command.next_renewal.due_on,
         currency=command.next_renewal.currency,
         amount_minor=share.amount_minor,
-        bundles=(share,),
+        share=share,
     )
 
 
-def _without(command: ForecastRenewal, due: Due, shares: Shares) -> RenewalQuoteChanged:
-    return _requoted(command, due, shares, {k: share for k, share in shares.items() if k != command.bundle_id})
-
-
-def _requoted(command: ForecastRenewal, due: Due, before: Shares, after: Shares) -> RenewalQuoteChanged:
+def _requoted(command: ForecastRenewal, due: Due, before: Shares, share: BundleRenewal) -> RenewalQuoteChanged:
     return RenewalQuoteChanged(
-        changed_bundle_id=command.bundle_id,
-        changed_bundle_revision=command.bundle_revision,
         cadence=due[0],
         due_on=due[1],
         currency=command.next_renewal.currency,
         before_minor=_total(before),
-        amount_minor=_total(after),
-        bundles=tuple(after.values()),
+        amount_minor=_total(_with(before, share)),
+        share=share,
     )
 
 

@@ -15,12 +15,14 @@ Row = dict[str, Any]
 
 
 class Projection(Protocol):
-    """What each module here is. TABLE: a versioned SQL name."""
+    """What each module here is. TABLE: a versioned SQL name. CATEGORY: of the streams it follows, the only ones it is
+    asked about."""
 
     TABLE: str
+    CATEGORY: str
 
     def key(self, envelope: Envelope) -> str | None:
-        """The row an event belongs to; None when this read model has nothing to do with it."""
+        """The row an event belongs to; None when it changes none."""
         ...
 
     def account(self, envelope: Envelope) -> str:

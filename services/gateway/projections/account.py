@@ -4,13 +4,14 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_of
 
 TABLE = "account_v1"
+CATEGORY = "billingaccount"
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_in("billingaccount-", envelope)
+    return id_of(envelope)
 
 
 def account(envelope: Envelope) -> str:

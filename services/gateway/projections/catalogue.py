@@ -4,13 +4,14 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_of
 
 TABLE = "catalogue_v1"
+CATEGORY = "catalogue"
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_in("catalogue-", envelope)
+    return id_of(envelope)
 
 
 def account(envelope: Envelope) -> str:
@@ -22,4 +23,4 @@ def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | No
     versions: list[dict[str, Any]] = row["versions"] if row else []
     if envelope.type == "plans.PriceBookPublished":
         versions = [*versions, envelope.data]
-    return {"book_id": envelope.stream.partition("-")[2], "versions": versions, "revision": envelope.revision}
+    return {"book_id": id_of(envelope), "versions": versions, "revision": envelope.revision}

@@ -4,15 +4,16 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_of
 
 TABLE = "plan_summary_v1"
+CATEGORY = "renewal"
 
 _QUOTED = {"renewals.RenewalScheduled", "renewals.RenewalQuoteChanged"}
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_in("renewal-", envelope)
+    return id_of(envelope)
 
 
 def account(envelope: Envelope) -> str:
@@ -29,12 +30,12 @@ def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | No
 
 def _with(upcoming: dict[str, Any], quoted: dict[str, Any]) -> dict[str, Any]:
     """`upcoming`: cadence → due date → amount and bundles. A day without bundles is no renewal, and is forgotten."""
-    cadence, due_on = quoted["cadence"], quoted["due_on"]
-    days = {day: renewal for day, renewal in upcoming.get(cadence, {}).items() if day != due_on}
-    if quoted["bundles"]:
-        days[due_on] = {
-            "currency": quoted["currency"],
-            "amount_minor": quoted["amount_minor"],
-            "bundles": quoted["bundles"],
-        }
+    cadence, due_on, share = quoted["cadence"], quoted["due_on"], quoted["share"]
+    days = dict(upcoming.get(cadence, {}))
+    renewal = days.pop(due_on, None)
+    bundles = [each for each in renewal["bundles"] if each["bundle_id"] != share["bundle_id"]] if renewal else []
+    if share["lines"]:
+        bundles.append(share)
+    if bundles:
+        days[due_on] = {"currency": quoted["currency"], "amount_minor": quoted["amount_minor"], "bundles": bundles}
     return {**upcoming, cadence: days}

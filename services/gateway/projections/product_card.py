@@ -9,15 +9,16 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_of
 
 TABLE = "product_card_v1"
+CATEGORY = "plan"
 
 Members = dict[str, Any]
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_in("plan-", envelope)
+    return id_of(envelope)
 
 
 def account(envelope: Envelope) -> str:

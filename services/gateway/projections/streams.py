@@ -5,9 +5,9 @@ from typing import Any
 from contracts.envelope import Envelope
 
 
-def id_in(category: str, envelope: Envelope) -> str | None:
-    """The id in a stream name, or None for a stream of another category. category: with its dash."""
-    return envelope.stream[len(category) :] if envelope.stream.startswith(category) else None
+def id_of(envelope: Envelope) -> str:
+    """The id in a stream's name, `category-id`."""
+    return envelope.stream.partition("-")[2]
 
 
 def check_next(row: dict[str, Any] | None, envelope: Envelope) -> None:
