@@ -29,8 +29,8 @@ from contracts.topics import Owner, partition_of, topic_of
 from .metrics import Metrics
 
 BATCH_EVENTS = 500
-BATCH_TIMEOUT_MS = 5  # FastStream waits this long for records, then sleeps as long
-FETCH_WAIT_MS = 5  # the embedded broker sleeps this wait out
+BATCH_TIMEOUT_MS = 10  # FastStream waits this long for records, then sleeps as long
+FETCH_WAIT_MS = 20  # the embedded broker sleeps this wait out; at 5 an idle portal would burn a third of a core
 POISON_TRIES = 3
 MAX_PAUSE_S = 5.0
 QUIET_S = 1.0  # without news for this long, the owner's feed is asked

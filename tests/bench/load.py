@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 ANSWER_TIMEOUT_S = 30.0
 
+Messages = Callable[[int], Iterator[bytes]]  # by client
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -29,9 +31,7 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def run(
-    host: str, port: int, clients: int, seconds: float, next_request: Callable[[int], Iterator[bytes]]
-) -> Load:
+async def run(host: str, port: int, clients: int, seconds: float, next_request: Messages) -> Load:
     """`clients` connections, each sending the next request of its own iterator when the last one is answered."""
     failures: dict[int, int] = {}
     latencies: list[float] = []
