@@ -37,11 +37,12 @@ class PlanStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanStanding:
-    """The facts about a plan that decide what may be done with it."""
+    """The facts about a plan that decide what may be done with it. ends_on: the end of its term, or of a cancelled
+    plan."""
 
     status: PlanStatus
     one_month: bool
-    term_end: date
+    ends_on: date
     licences: int
     assigned: int
     pending_changes: int
@@ -50,7 +51,7 @@ class PlanStanding:
 def standing_on(standing: PlanStanding, today: date) -> PlanStatus:
     """The status on a day: a cancelled or one-month plan has ended once its term is over (DOMAIN B8, B9)."""
     over = standing.status is PlanStatus.CANCEL_SCHEDULED or standing.one_month
-    return PlanStatus.ENDED if over and today >= standing.term_end else standing.status
+    return PlanStatus.ENDED if over and today >= standing.ends_on else standing.status
 
 
 def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges: frozenset[str]) -> str | None:
@@ -61,7 +62,7 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
     if status is PlanStatus.ENDED:
         return "plan_ended"
     cancelled = status is PlanStatus.CANCEL_SCHEDULED
-    if today >= standing.term_end and action not in (PlanAction.ASSIGN_LICENCE, PlanAction.UNASSIGN_LICENCE):
+    if today >= standing.ends_on and action not in (PlanAction.ASSIGN_LICENCE, PlanAction.UNASSIGN_LICENCE):
         return "renewal_due"
     match action:
         case PlanAction.EDIT_PLAN | PlanAction.BUY_CAPACITY:

@@ -1,9 +1,9 @@
 """The HTTP bodies of plan commands, their quotes and answers, as gateway and plans service agree on them."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .money import Currency
 from .plans import CancelReason, Id, Money, NextRenewal, Product, Quantity
@@ -40,11 +40,17 @@ class StartPlanBody(Confirmable):
 
 
 class EditPlanBody(Confirmable):
-    """line_id: the base line when left out. sku: another product of the family, for the base line only."""
+    """quantity or sku or both. line_id: the base line when left out. sku: another product, for the base line only."""
 
     quantity: Quantity | None = None
     sku: Id | None = None
     line_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> Self:
+        if self.quantity is None and self.sku is None:  # a form sent empty must not discard a pending change
+            raise ValueError("say which quantity or which sku the line shall have")
+        return self
 
 
 class BuyCapacityBody(Confirmable):

@@ -165,7 +165,7 @@ class CapacityPurchased(Body):
 
 
 class AddOnCancelled(Body):
-    """A line other than the base ends with the term."""
+    """A line other than the base ends with the bundle."""
 
     bundle_id: Id
     line_id: Id
@@ -173,7 +173,10 @@ class AddOnCancelled(Body):
 
 
 class PlanCancelled(Body):
-    """The bundle ends with its term on ends_on. money holds the refund asked for, as a credit (DOMAIN B8)."""
+    """The bundle ends on ends_on: with its term, or today when a refund gives back what is left of it (DOMAIN B8).
+
+    money: the refund, as credits.
+    """
 
     bundle_id: Id
     reason: CancelReason
@@ -185,11 +188,10 @@ class PlanCancelled(Body):
 
 
 class PlanReinstated(Body):
-    """The cancellation is undone, for the lines cancelled with it too. money charges a refund back."""
+    """The cancellation is undone, for the lines cancelled with it too."""
 
     bundle_id: Id
     line_ids: tuple[Id, ...]
-    money: Money
     next_renewal: NextRenewal
 
 

@@ -1,23 +1,51 @@
-"""Real engines for tests: a Kafka broker that can be killed, on a port of its own."""
+"""Real engines for tests: a Kafka broker that can be killed, on a port of its own; what its topics hold."""
 
 import asyncio
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy.local.broker import HOST, broker_command
 
 READY_S = 20.0
+POLL_S = 0.01
 
 
 def free_port() -> int:
     with socket.socket() as bound:
         bound.bind((HOST, 0))
         return int(bound.getsockname()[1])
+
+
+async def until(condition: Callable[[], object], timeout_s: float = READY_S) -> None:
+    """Returns when the condition holds. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
+
+
+async def records_in(bootstrap: str, topic: str, partitions: int) -> list[list["ConsumerRecord[bytes, bytes]"]]:
+    """Everything each partition holds now."""
+    every = [TopicPartition(topic, number) for number in range(partitions)]
+    found: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {partition: [] for partition in every}
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(every)
+        consumer.assign(every)  # once: aiokafka never stops if it is stopped shortly after it was assigned anew
+        async with asyncio.timeout(READY_S):
+            while any([await consumer.position(each) < ends[each] for each in every]):
+                for partition, records in (await consumer.getmany(timeout_ms=500)).items():
+                    found[partition] += records
+    finally:
+        await consumer.stop()
+    return list(found.values())
 
 
 class Broker:
@@ -32,13 +60,14 @@ class Broker:
         return f"{HOST}:{self.port}"
 
     async def start(self) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: ASYNC220
             broker_command(self.port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
         deadline = time.monotonic() + READY_S
         while not await self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError("the broker did not start")
+            await asyncio.sleep(POLL_S)
 
     def kill(self) -> None:
         """As `kill -9` does."""

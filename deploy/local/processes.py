@@ -22,19 +22,23 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Program:
+    """ends_by: SIGTERM, or SIGKILL for what has nothing to finish."""
+
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    ends_by: signal.Signals = signal.SIGTERM
 
 
 class Child:
-    """One program, kept running. show: told every line of its output. tell: told, in one sentence, when it died.
-    changed: called whenever `pid` is another one."""
+    """One program, kept running. show: told every line of its output, answers whether anybody saw it; what nobody saw
+    is repeated when the program is given up. tell: told, in one sentence, when it died. changed: called whenever `pid`
+    is another one."""
 
     def __init__(
         self,
         program: Program,
-        show: Callable[[str, str], None],
+        show: Callable[[str, str], bool],
         tell: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
@@ -46,7 +50,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
-        self._last_lines: deque[str] = deque(maxlen=15)
+        self._unseen: deque[str] = deque(maxlen=15)
 
     async def start(self) -> None:
         """Raises OSError when the program cannot be started at all."""
@@ -58,19 +62,19 @@ class Child:
         self._stopping = True
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL after STOP_S, to its whole process group. Returns when it has ended."""
+        """Asks it to end, and kills its whole process group after STOP_S. Returns when it has ended."""
         self.expect_to_end()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
         if self._process is not None:
-            self._signal(signal.SIGTERM)
+            self._signal(self.program.ends_by)
             try:
                 await asyncio.wait_for(self._process.wait(), STOP_S)
             except TimeoutError:
                 self._tell(f"{self.program.name} did not stop within {STOP_S:g} s and was killed.")
             self._signal(signal.SIGKILL)
             await self._process.wait()
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
 
     def kill(self) -> None:
         """At once, without a last word."""
@@ -89,6 +93,7 @@ class Child:
             preexec_fn=_dies_with_its_parent(),
         )
         self.pid = self._process.pid
+        self._unseen.clear()
         self._changed()
         return self._process
 
@@ -104,12 +109,15 @@ class Child:
                 return
             died = 1 if time.monotonic() - begun > STEADY_S else died + 1
             if died > (RESTARTS if self.was_ready else RESTARTS_AT_FIRST):
-                self._tell("\n".join((f"{self.program.name} {_ending(code)} and is given up. It said:", *self._said())))
+                last_words = [f"    {line[:500]}" for line in self._unseen]
+                self._tell("\n".join((f"{self.program.name} {_ending(code)} and is given up.", *last_words)))
                 self.given_up.set()
                 return
             pause_s = min(PAUSE_S * 2**died, 8.0)
             self._tell(f"{self.program.name} {_ending(code)}; restarting it in {pause_s:g} s.")
             await asyncio.sleep(pause_s)
+            if self._stopping:
+                return
             process = await self._spawn()
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -122,11 +130,8 @@ class Child:
             if not line:
                 return
             text = line.decode(errors="replace").rstrip()
-            self._last_lines.append(text)
-            self._show(self.program.name, text)
-
-    def _said(self) -> list[str]:
-        return [f"    {line[:500]}" for line in self._last_lines]
+            if not self._show(self.program.name, text):
+                self._unseen.append(text)
 
     def _signal(self, number: int) -> None:
         if self._process is not None:

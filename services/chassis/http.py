@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import logs
@@ -40,12 +41,12 @@ def create_app(
     authenticator: Authenticator,
     checks: MutableMapping[str, Check],
     metrics: Metrics,
-    **fastapi: Any,
+    routes: Sequence[BaseRoute] = (),
 ) -> FastAPI:
     """A service's app. lifespan: opens in order, yields request.state's members (or None), drains in reverse.
 
-    checks, metrics: health.Check by name, and the app's Metrics; both may be filled while the lifespan opens. fastapi:
-    further arguments of FastAPI (summary, description, openapi_tags…).
+    checks, metrics: health.Check by name, and the app's Metrics; both may be filled while the lifespan opens. routes:
+    plain ones of Starlette's, found before all others.
     """
 
     @asynccontextmanager
@@ -56,7 +57,7 @@ def create_app(
 
     # No pages of FastAPI's: they load scripts from a CDN, and its document knows neither our bodies nor our problems
     # (the gateway writes the public one). No redirects: they repeat a Host header of the client's.
-    app = FastAPI(title=name, lifespan=with_keys, redirect_slashes=False, **{"openapi_url": None, **fastapi})
+    app = FastAPI(title=name, lifespan=with_keys, redirect_slashes=False, openapi_url=None, routes=list(routes))
     app.state.authenticator = authenticator
     install(app)
     app.add_middleware(_Frame, metrics=metrics)

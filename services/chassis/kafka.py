@@ -1,17 +1,25 @@
-"""Kafka as this project uses it: topics with a fixed number of partitions, and the last position each one holds."""
+"""Kafka as this project uses it: topics of a fixed number of partitions, what each one holds last, whole batches."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from contracts.envelope import Headers
 
 REQUEST_TIMEOUT_MS = 10_000
 TAIL_TIMEOUT_MS = 5_000
 FORGETFUL_TAIL_TIMEOUT_MS = 500
+STOP_S = 2.0
 MAX_BATCH_BYTES = 1_000_000  # above what the relay puts into one batch; below brokers' usual limit of 1 MiB
 REPLICATION = 1  # of a topic we have to make ourselves; in a cluster the operator makes them
 KEEP_FOR_EVER = {"retention.ms": "-1"}
+
+Message = tuple[bytes, bytes, Headers]  # key, value, headers
 
 
 class WrongPartitions(Exception):
@@ -25,8 +33,8 @@ async def ensure_topic(bootstrap: str, topic: str, partitions: int, forgets: boo
     soon as anyone asks for them, with a number of partitions of its own: such a topic is made anew.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
-    await admin.start()
     try:
+        await admin.start()
         found = await _create(admin, topic, partitions)
         if found != partitions and forgets:
             await admin.delete_topics([topic])
@@ -61,6 +69,55 @@ def producer(bootstrap: str) -> AIOKafkaProducer:
     )
 
 
+class SendFailed(Exception):
+    """Nobody knows which of the batches are in the topic: look at its tails, and send with a new sender."""
+
+
+class Sender:
+    """Made by `sending`; of no use after a failure."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+        self._producer = producer
+        self._topic = topic
+
+    async def send(self, messages: Mapping[int, Sequence[Message]]) -> dict[int, int]:
+        """Each partition's messages as one batch, appended whole or not at all; returns when Kafka has all of them.
+
+        The offset of each partition's first message. Raises SendFailed, and what else the client throws.
+        """
+        batches = {partition: self._batch(part) for partition, part in messages.items()}
+        sent = {
+            partition: await self._producer.send_batch(batch, self._topic, partition=partition)
+            for partition, batch in batches.items()
+        }
+        outcomes = await asyncio.gather(*sent.values(), return_exceptions=True)
+        offsets: dict[int, int] = {}
+        for partition, outcome in zip(sent, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise SendFailed(f"partition {partition}: {outcome!r}") from outcome
+            offsets[partition] = outcome.offset
+        return offsets
+
+    def _batch(self, messages: Sequence[Message]) -> BatchBuilder:
+        batch = self._producer.create_batch()
+        for key, value, headers in messages:
+            if not batch.append(timestamp=None, key=key, value=value, headers=headers):
+                raise SendFailed(f"{len(messages)} messages are more than {MAX_BATCH_BYTES} bytes")
+        return batch
+
+
+@asynccontextmanager
+async def sending(bootstrap: str, topic: str) -> AsyncIterator[Sender]:
+    """Flushes what it can when it ends."""
+    sender = producer(bootstrap)
+    try:
+        await sender.start()
+        yield Sender(sender, topic)
+    finally:
+        with suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(sender.stop(), STOP_S)
+
+
 async def tail_positions(bootstrap: str, topic: str, partitions: int, forgets: bool = False) -> dict[int, int]:
     """The position of the last event in every partition that holds one. Raises KafkaError or TimeoutError.
 
@@ -74,23 +131,26 @@ async def tail_positions(bootstrap: str, topic: str, partitions: int, forgets: b
         fetch_max_wait_ms=50,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
-    await consumer.start()
-    tails = {}
+    timeout_ms = FORGETFUL_TAIL_TIMEOUT_MS if forgets else TAIL_TIMEOUT_MS
+    tails: dict[int, int] = {}
     try:
-        all_of_it = [TopicPartition(topic, number) for number in range(partitions)]
-        begins, ends = await consumer.beginning_offsets(all_of_it), await consumer.end_offsets(all_of_it)
-        for partition in all_of_it:
-            if ends[partition] > begins[partition]:
-                consumer.assign([partition])
-                consumer.seek(partition, ends[partition] - 1)
-                timeout_ms = FORGETFUL_TAIL_TIMEOUT_MS if forgets else TAIL_TIMEOUT_MS
-                records = (await consumer.getmany(partition, timeout_ms=timeout_ms)).get(partition)
-                if records:
-                    tails[partition.partition] = _position_of(records[-1].headers)
-                elif not forgets:
-                    raise KafkaError(f"the tail of {partition} could not be read")
+        await consumer.start()
+        every = [TopicPartition(topic, number) for number in range(partitions)]
+        begins, ends = await consumer.beginning_offsets(every), await consumer.end_offsets(every)
+        filled = [partition for partition in every if ends[partition] > begins[partition]]
+        consumer.assign(filled)  # once: aiokafka never stops if it is stopped shortly after it was assigned anew
+        for partition in filled:
+            consumer.seek(partition, ends[partition] - 1)
+        while len(tails) < len(filled):
+            found = await consumer.getmany(timeout_ms=timeout_ms)
+            tails.update({each.partition: _position_of(records[-1].headers) for each, records in found.items()})
+            if not found and not forgets:
+                raise KafkaError(f"the tails of {topic} could not be read")
+            if not found:
+                break
     finally:
-        await consumer.stop()
+        with suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(consumer.stop(), STOP_S)
     return tails
 
 

@@ -58,7 +58,9 @@ def setup(service: str, level: str = "info") -> None:
 def _rendered() -> list[Processor]:
     form = os.environ.get("BILLING_LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
     if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: the colourful ones show local variables, tokens among them, and take seconds to render.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
 
 

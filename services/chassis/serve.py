@@ -1,5 +1,6 @@
 """Runs an app in this process until SIGTERM or SIGINT, then drains it."""
 
+import gc
 import socket
 
 import uvicorn
@@ -29,7 +30,15 @@ def run(app: FastAPI, settings: ListenerSettings) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )
+    spare_the_collector()
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def spare_the_collector() -> None:
+    """What was imported stays for ever, and decoding makes many short-lived objects: with the default thresholds the
+    garbage collector takes a third of the time of reading a feed."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def listening(host: str, port: int) -> socket.socket:

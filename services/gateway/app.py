@@ -16,6 +16,7 @@ from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 
+from .filling import InBatches
 from .forwarding import Forwarder, connections
 from .read_store import open_read_store
 from .reads import Reads
@@ -39,7 +40,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
             connections() as session,
         ):
             checks["read_store"] = store.check
-            feeds = {owner: FeedClient(url, session, token) for owner, url in urls.items()}
+            feeds = {owner: InBatches(FeedClient(url, session, token)) for owner, url in urls.items()}
             consumer = Consumer(store, feeds, settings.kafka_bootstrap, "gateway", settings.partitions)
             checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
             waiter = Waiter(consumer, session, settings.renewals_url, settings.read_wait_s)

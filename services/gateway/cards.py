@@ -45,7 +45,7 @@ def standing(row: Row) -> PlanStanding:
     return PlanStanding(
         status=PlanStatus.CANCEL_SCHEDULED if row["cancellation"] else PlanStatus.ACTIVE,
         one_month=row["cycle"] == Cycle.ONE_MONTH,
-        term_end=date.fromisoformat(row["term_end"]),
+        ends_on=date.fromisoformat(row["cancellation"]["ends_on"] if row["cancellation"] else row["term_end"]),
         licences=row["lines"][row["base"]]["quantity"],
         assigned=row["assigned"],
         pending_changes=len(row["changes"]),

@@ -27,11 +27,13 @@ Example = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """codes: what its owner may refuse it with, beside what every forwarded request may meet (openapi.COMMON).
+    """name: what generated clients call it. codes: what its owner may refuse it with, beside what every forwarded
+    request may meet (openapi.FORWARDED).
 
     revision: whether it needs If-Match. quote: whether it only asks what the command would do.
     """
 
+    name: str
     method: str
     path: str
     summary: str
@@ -51,9 +53,10 @@ _STANDING = ("plan_not_found", "plan_ended", "renewal_due", "date_out_of_range")
 _LIVE = ("plan_cancelled", "one_month_plan")
 _START_EXAMPLE = {"sku": "workplace_pro", "quantity": 5, "cycle": "monthly"}
 
-# Of a bundle: the last part of the address, what it does, its body, an example, and its own refusals.
-_CHANGES: tuple[tuple[str, str, type[Request], Example, tuple[str, ...]], ...] = (
+# Of a bundle: its name, the last part of the address, what it does, its body, an example, and its own refusals.
+_CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], ...] = (
     (
+        "edit_plan",
         "edit",
         "Change the licences or the product of a plan",
         EditPlanBody,
@@ -61,6 +64,7 @@ _CHANGES: tuple[tuple[str, str, type[Request], Example, tuple[str, ...]], ...] =
         (*_SOLD, *_LIVE, "line_not_found", "licences_assigned", "different_family", "not_a_base", "no_change"),
     ),
     (
+        "buy_capacity",
         "capacities",
         "Buy a capacity within a plan",
         BuyCapacityBody,
@@ -68,6 +72,7 @@ _CHANGES: tuple[tuple[str, str, type[Request], Example, tuple[str, ...]], ...] =
         (*_SOLD, *_LIVE, "term_mismatch", "not_a_capacity", "second_base", "capacity_exists"),
     ),
     (
+        "discard_pending_change",
         "discard-pending-change",
         "Discard a scheduled change",
         DiscardPendingChangeBody,
@@ -75,25 +80,42 @@ _CHANGES: tuple[tuple[str, str, type[Request], Example, tuple[str, ...]], ...] =
         ("no_pending_change", "line_not_found", "plan_cancelled"),
     ),
     (
+        "cancel_plan",
         "cancel",
         "Cancel a plan at the end of its term",
         CancelPlanBody,
         {"reason": "not_needed_now", "cascade": True},
         ("already_cancelled", "active_addons", "refund_window_closed", "one_month_plan"),
     ),
-    ("reinstate", "Undo a cancellation before it takes effect", ReinstatePlanBody, {}, ("not_cancelled",)),
     (
+        "reinstate_plan",
+        "reinstate",
+        "Undo a cancellation before it takes effect",
+        ReinstatePlanBody,
+        {},
+        ("not_cancelled",),
+    ),
+    (
+        "assign_licence",
         "assign-licence",
         "Give a person a licence",
         AssignLicenceBody,
         {"assignee": "person-1"},
         ("all_licences_assigned", "no_change"),
     ),
-    ("unassign-licence", "Take a licence back", UnassignLicenceBody, {"assignee": "person-1"}, ("no_change",)),
+    (
+        "unassign_licence",
+        "unassign-licence",
+        "Take a licence back",
+        UnassignLicenceBody,
+        {"assignee": "person-1"},
+        ("no_change",),
+    ),
 )
 
 _OF_ACCOUNTS = (
     Forwarded(
+        "open_account",
         "PUT",
         ACCOUNT,
         "Open a billing account",
@@ -102,6 +124,7 @@ _OF_ACCOUNTS = (
         ("account_exists", "time_zone_unknown"),
     ),
     Forwarded(
+        "publish_price_book",
         "PUT",
         f"{API}/catalogue/{{book_id}}/versions/{{version}}",
         "Publish a version of a price book",
@@ -128,20 +151,38 @@ _OF_ACCOUNTS = (
         },
         ("price_book_exists", "price_book_invalid"),
     ),
-    Forwarded("POST", f"{ACCOUNT}/plans", "Start a plan", StartPlanBody, _START_EXAMPLE, _STARTED, status=201),
     Forwarded(
-        "POST", f"{ACCOUNT}/quotes/start", "Quote a new plan", StartPlanBody, _START_EXAMPLE, _STARTED, quote=True
+        "start_plan", "POST", f"{ACCOUNT}/plans", "Start a plan", StartPlanBody, _START_EXAMPLE, _STARTED, status=201
+    ),
+    Forwarded(
+        "quote_start_plan",
+        "POST",
+        f"{ACCOUNT}/quotes/start",
+        "Quote a new plan",
+        StartPlanBody,
+        _START_EXAMPLE,
+        _STARTED,
+        quote=True,
     ),
 )
 
 COMMANDS: tuple[Forwarded, ...] = (
     *_OF_ACCOUNTS,
     *(
-        Forwarded("POST", f"{PLAN}/{name}", summary, body, example, (*_STANDING, *codes), revision=True)
-        for name, summary, body, example, codes in _CHANGES
+        Forwarded(name, "POST", f"{PLAN}/{last}", summary, body, example, (*_STANDING, *codes), revision=True)
+        for name, last, summary, body, example, codes in _CHANGES
     ),
     *(
-        Forwarded("POST", f"{PLAN}/quotes/{name}", f"Quote: {summary}", body, example, (*_STANDING, *codes), quote=True)
-        for name, summary, body, example, codes in _CHANGES
+        Forwarded(
+            f"quote_{name}",
+            "POST",
+            f"{PLAN}/quotes/{last}",
+            f"Quote: {summary[0].lower()}{summary[1:]}",
+            body,
+            example,
+            (*_STANDING, *codes),
+            quote=True,
+        )
+        for name, last, summary, body, example, codes in _CHANGES
     ),
 )

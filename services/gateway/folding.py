@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from contracts import codec
 from contracts.envelope import Envelope
-from services.chassis.consumer import CannotApply
+from services.chassis.sink import CannotApply
 
 from .projections import Projection, Row
 

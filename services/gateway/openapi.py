@@ -13,6 +13,7 @@ from services.chassis.problems import MEDIA_TYPE
 
 from .answers import Breakdown, CatalogueForSale, PlanSummary, ProductCard, ProductCards
 from .commands import ACCOUNT, COMMANDS, Forwarded
+from .examples import ANSWERS
 
 Document = dict[str, Any]
 
@@ -76,19 +77,43 @@ _HEADERS = {
     "X-Correlation-Id": {"description": "Name it when you report a problem.", **_TEXT},
 }
 
-_READS: tuple[tuple[str, str, type[BaseModel], tuple[str, ...]], ...] = (
-    (f"{ACCOUNT}/product-cards", "The plans of an account, with what may be done with each", ProductCards, ()),
-    (f"{ACCOUNT}/product-cards/{{bundle_id}}", "One plan", ProductCard, ("plan_not_found",)),
-    (f"{ACCOUNT}/plan-summary", "What will be charged next, monthly and annually", PlanSummary, ()),
-    (f"{ACCOUNT}/plan-summary/breakdown", "The coming renewals of a cadence, line by line", Breakdown, ()),
-    (f"{ACCOUNT}/catalogue", "What is for sale today, and whether this account may buy it", CatalogueForSale, ()),
+_READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
+    (
+        "list_product_cards",
+        f"{ACCOUNT}/product-cards",
+        "The plans of an account, with what may be done with each",
+        ProductCards,
+        (),
+    ),
+    ("read_product_card", f"{ACCOUNT}/product-cards/{{bundle_id}}", "One plan", ProductCard, ("plan_not_found",)),
+    (
+        "read_plan_summary",
+        f"{ACCOUNT}/plan-summary",
+        "What will be charged next, monthly and annually",
+        PlanSummary,
+        (),
+    ),
+    (
+        "read_breakdown",
+        f"{ACCOUNT}/plan-summary/breakdown",
+        "The coming renewals of a cadence, line by line",
+        Breakdown,
+        (),
+    ),
+    (
+        "read_catalogue",
+        f"{ACCOUNT}/catalogue",
+        "What is for sale today, and whether this account may buy it",
+        CatalogueForSale,
+        (),
+    ),
 )
 
 
 def document() -> Document:
     paths: dict[str, Document] = {}
-    for path, summary, answer, codes in _READS:
-        paths.setdefault(path, {})["get"] = _read(path, summary, answer, codes)
+    for name, path, summary, answer, codes in _READS:
+        paths.setdefault(path, {})["get"] = _read(name, path, summary, answer, codes)
     for command in COMMANDS:
         paths.setdefault(command.path, {})[command.method.lower()] = _command(command)
     return {
@@ -110,11 +135,11 @@ def document() -> Document:
     }
 
 
-def _read(path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
+def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
     cadence = [_CADENCE] if answer is Breakdown else []
     return {
         "tags": ["reads"],
-        "operationId": _operation_id("get", path),
+        "operationId": name,
         "summary": summary,
         "parameters": [*_path_parameters(path), *cadence, *_READ_PARAMETERS],
         "responses": {
@@ -136,7 +161,7 @@ def _command(command: Forwarded) -> Document:
     headers = [_IF_MATCH] if command.revision else []
     return {
         "tags": ["quotes" if command.quote else "commands"],
-        "operationId": _operation_id(command.method, command.path),
+        "operationId": command.name,
         "summary": command.summary,
         "parameters": [
             *_path_parameters(command.path),
@@ -155,7 +180,7 @@ def _success(description: str, answer: type[BaseModel], headers: Iterable[str]) 
     return {
         "description": description,
         "headers": {name: _HEADERS[name] for name in headers},
-        "content": {"application/json": {"schema": _ref(answer)}},
+        "content": {"application/json": {"schema": _ref(answer), "example": ANSWERS[answer]}},
     }
 
 
@@ -197,11 +222,6 @@ def _path_parameters(path: str) -> list[Document]:
     ]
 
 
-def _operation_id(method: str, path: str) -> str:
-    parts = [part for part in path.split("/") if part not in ("", "api", "v1")]
-    return "_".join([method.lower(), *(part.strip("{}").replace("-", "_") for part in parts)])
-
-
 def _ref(model: type[BaseModel]) -> Document:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
@@ -209,7 +229,7 @@ def _ref(model: type[BaseModel]) -> Document:
 def _schemas() -> Document:
     """Bodies as a client may send them, answers as it will get them (with every member, even those with a default)."""
     sent = {command.body for command in COMMANDS}
-    received: set[type[BaseModel]] = {CommandAnswer, Quote, *(answer for _, _, answer, _ in _READS)}
+    received: set[type[BaseModel]] = {CommandAnswer, Quote, *(answer for _, _, _, answer, _ in _READS)}
     schemas: Document = {"Problem": PROBLEM_SCHEMA}
     schemas |= _definitions(received, "serialization") | _definitions(sent, "validation")
     return dict(sorted(schemas.items()))

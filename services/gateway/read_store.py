@@ -14,7 +14,7 @@ import orjson
 
 from contracts.envelope import Envelope
 from contracts.topics import Owner
-from services.chassis.consumer import Parked, Sink
+from services.chassis.sink import Parked, ReplayableSink
 
 from .folding import NOTHING, Folded, fold
 from .projections import PROJECTIONS, Projection
@@ -49,7 +49,7 @@ class ReadStoreUnavailable(Exception):
     """The read store cannot be used; the text is one sentence on why."""
 
 
-class ReadStore(Sink, Protocol):
+class ReadStore(ReplayableSink, Protocol):
     """What the gateway needs of any engine: to be a consumer's sink, and rows to read."""
 
     def row(self, table: str, key: str) -> bytes | None:
@@ -113,6 +113,16 @@ class SqliteReadStore:
         """
         await self._in_thread(lambda: self._apply(owner, events, checkpoints, parked))
 
+    async def parked_events(self, owner: Owner, stream: str) -> list[Envelope]:
+        """In order."""
+        query = "SELECT envelope FROM parked WHERE owner = ? AND stream = ? ORDER BY position"
+        rows = await self._in_thread(lambda: self._db.execute(query, (owner, stream)).fetchall())
+        return [Envelope(**orjson.loads(envelope)) for (envelope,) in rows]
+
+    async def unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
+        """Folds a stream's parked events and forgets that they were parked, as one. Raises as `apply`, nothing done."""
+        await self._in_thread(lambda: self._unpark(owner, stream, events))
+
     def row(self, table: str, key: str) -> bytes | None:
         found = self._reader.execute(f"SELECT data FROM {table} WHERE key = ?", (key,)).fetchone()
         return found[0] if found else None
@@ -146,14 +156,21 @@ class SqliteReadStore:
         self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
     ) -> None:
         with _transaction(self._db):
-            for projection, rows in fold(self._projections, events, self._stored):
-                folded = [
-                    (key, each.account_id, each.position, each.row and orjson.dumps(each.row))
-                    for key, each in rows.items()
-                ]
-                self._db.executemany(_UPSERT.format(name=projection.TABLE), folded)
+            self._fold(events)
             self._db.executemany(_ADVANCE, [(owner, partition, to) for partition, to in checkpoints.items()])
             self._db.executemany(_PARK, [_as_row(owner, each) for each in parked])
+
+    def _unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
+        with _transaction(self._db):
+            self._fold(events)
+            self._db.execute("DELETE FROM parked WHERE owner = ? AND stream = ?", (owner, stream))
+
+    def _fold(self, events: Sequence[Envelope]) -> None:
+        for projection, rows in fold(self._projections, events, self._stored):
+            folded = [
+                (key, each.account_id, each.position, each.row and orjson.dumps(each.row)) for key, each in rows.items()
+            ]
+            self._db.executemany(_UPSERT.format(name=projection.TABLE), folded)
 
     def _stored(self, projection: Projection, key: str) -> Folded:
         query = f"SELECT account_id, position, data FROM {projection.TABLE} WHERE key = ?"

@@ -26,7 +26,8 @@ from .projections import account, catalogue, plan_summary, product_card
 from .read_store import ReadStore
 from .waiting import Waiter, wanted
 
-KEPT = 2048  # answers
+KEPT = 1024  # answers
+FEW = 20  # cards in an answer that is kept; longer ones are put together again from kept cards
 CADENCES = (Cycle.MONTHLY, Cycle.ANNUAL)
 
 # Fit for one caller only, and never without asking again.
@@ -54,7 +55,8 @@ class Asked:
 async def read_product_cards(request: Request) -> Response:
     asked = await _asked(request)
     rows = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
-    return _unless_known(request, _cards(asked.account_id, rows, asked.today, asked.privileges))
+    answer = _cards if len(rows) <= FEW else _cards.__wrapped__
+    return _unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges))
 
 
 async def read_product_card(request: Request) -> Response:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from contracts.topics import Owner
 from services.chassis.auth import Authenticator
-from services.chassis.clock import SystemClock
+from services.chassis.clock import Clock, SystemClock
 from services.chassis.command_handler import CommandHandler
 from services.chassis.feed import feed_router
 from services.chassis.health import Check
@@ -24,7 +24,7 @@ from .routes import router
 from .settings import PlansSettings
 
 
-def plans_app(settings: PlansSettings) -> FastAPI:
+def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
     """Opens nothing until its lifespan begins."""
     checks: dict[str, Check] = {}
     metrics = Metrics()
@@ -42,7 +42,7 @@ def plans_app(settings: PlansSettings) -> FastAPI:
                 accounts=CommandHandler(store, account.evolve),
                 catalogue=CommandHandler(store, catalogue.evolve),
                 tokens=tokens,
-                clock=SystemClock(),
+                clock=clock or SystemClock(),
                 account_bases=bases.of,
             )
             yield {"application": application, "store": store}

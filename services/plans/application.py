@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -135,8 +136,9 @@ class Application:
         catalogue = catalogue or Catalogue()
         on = today(self.clock, account.time_zone)
         bases: frozenset[str] = frozenset()
-        if isinstance(asked.body, StartPlanBody) and catalogue.product(asked.body.sku, on).requires:
-            bases = await self.account_bases(asked.account_id, on)
+        with suppress(Refused):  # not sold today: the decider says so, unless this repeats a start of when it was
+            if isinstance(asked.body, StartPlanBody) and catalogue.product(asked.body.sku, on).requires:
+                bases = await self.account_bases(asked.account_id, on)
         return Decision(asked, bundle_id, account, catalogue, on, bases)
 
     def _hold_to_quote(

@@ -24,11 +24,6 @@ def credit(plan: Plan, line: PlanLine, on: date, full_minor: int | None = None) 
     return part.model_copy(update={"amount_minor": -min(part.amount_minor, charged)})
 
 
-def charge_back(part: MoneyLine) -> MoneyLine:
-    """The charge that undoes a credit exactly."""
-    return part.model_copy(update={"part": "charge", "amount_minor": -part.amount_minor})
-
-
 def money(plan: Plan, parts: Iterable[MoneyLine] = ()) -> Money:
     """One net amount that opens into its parts; parts of nothing are left out (DOMAIN M12). Raises AmountTooLarge."""
     lines = tuple(part for part in parts if part.amount_minor or part.full_minor)

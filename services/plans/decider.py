@@ -31,7 +31,7 @@ from contracts.terms import Cycle, term
 
 from .account import Account
 from .catalogue import Catalogue
-from .charges import charge, charge_back, credit, money
+from .charges import charge, credit, money
 from .commands import (
     AssignLicence,
     BuyCapacity,
@@ -241,7 +241,9 @@ def _buy_capacity(command: BuyCapacity, plan: Plan, catalogue: Catalogue) -> lis
     product = _sold(catalogue, command.sku, command.on)
     if product.kind is not ProductKind.CAPACITY:
         raise Refused("second_base" if product.kind is ProductKind.BASE else "not_a_capacity", sku=product.sku)
-    if product.requires and plan.base.sku not in product.requires:
+    pending = plan.pending.get(BASE_LINE)
+    bases = {plan.base.sku, pending.after.sku if pending else plan.base.sku}  # the base of the next term allows it too
+    if product.requires and not bases.issubset(product.requires):
         raise Refused("requirement_unmet", requires=list(product.requires))
     if command.cycle not in (None, plan.cycle):
         raise Refused("term_mismatch", cycle=plan.cycle)
@@ -277,14 +279,15 @@ def _cancel(command: CancelPlan, plan: Plan) -> list[PlanEvent]:
     if command.refund and command.on > closes_on:
         raise Refused("refund_window_closed", closed_on=closes_on.isoformat())
     credits = [credit(plan, line, command.on) for line in plan.lines.values()] if command.refund else []
+    ends_on = command.on if command.refund else plan.term.end  # what is given back is not served as well
     events: list[PlanEvent] = [
-        AddOnCancelled(bundle_id=plan.bundle_id, line_id=line_id, ends_on=plan.term.end) for line_id in live
+        AddOnCancelled(bundle_id=plan.bundle_id, line_id=line_id, ends_on=ends_on) for line_id in live
     ]
     cancelled = PlanCancelled(
         bundle_id=plan.bundle_id,
         reason=command.reason,
         comment=command.comment,
-        ends_on=plan.term.end,
+        ends_on=ends_on,
         refund_requested=command.refund,
         money=money(plan, credits),
         next_renewal=plan.next_renewal(),
@@ -299,7 +302,6 @@ def _reinstate(command: ReinstatePlan, plan: Plan) -> list[PlanEvent]:
     event = PlanReinstated(
         bundle_id=plan.bundle_id,
         line_ids=cancellation.cancelled_with,
-        money=money(plan, [charge_back(part) for part in cancellation.refund]),
         next_renewal=plan.next_renewal(),
     )
     return [_told(plan, event, command.on)]

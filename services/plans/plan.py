@@ -13,7 +13,6 @@ from contracts.plans import (
     LicenceAssigned,
     LicenceUnassigned,
     Money,
-    MoneyLine,
     NextRenewal,
     PlanCancelled,
     PlanEditDiscarded,
@@ -42,11 +41,10 @@ class PendingChange:
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """ends_on: the end of the term. cancelled_with: lines that cascade cancelled. refund: credits to charge back."""
+    """cancelled_with: lines that cascade cancelled."""
 
     ends_on: date
     cancelled_with: tuple[str, ...]
-    refund: tuple[MoneyLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Plan:
         return PlanStanding(
             status=PlanStatus.CANCEL_SCHEDULED if self.cancellation else PlanStatus.ACTIVE,
             one_month=self.cycle is Cycle.ONE_MONTH,
-            term_end=self.term.end,
+            ends_on=self.cancellation.ends_on if self.cancellation else self.term.end,
             licences=self.base.quantity,
             assigned=len(self.assigned),
             pending_changes=len(self.pending),
@@ -120,7 +118,8 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
         return _charged(_started(event, effective_on), event.money)
     if plan is None:
         raise ValueError(f"{type(event).__name__} on a plan that was never started")
-    plan = replace(plan, last_effective_on=max(plan.last_effective_on, effective_on))
+    if effective_on > plan.last_effective_on:
+        plan = replace(plan, last_effective_on=effective_on)
     match event:
         case PlanEdited():
             return _charged(_with_line(_without_pending(plan, event.change_id), event.after), event.money)
@@ -136,8 +135,7 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
         case PlanCancelled():
             return _charged(_cancelled(plan, event), event.money)
         case PlanReinstated():
-            reinstated = replace(plan, cancellation=None, ending=plan.ending - set(event.line_ids))
-            return _charged(reinstated, event.money)
+            return replace(plan, cancellation=None, ending=plan.ending - set(event.line_ids))
         case LicenceAssigned():
             return replace(plan, assigned=plan.assigned | {event.assignee})
         case LicenceUnassigned():
@@ -165,7 +163,7 @@ def _cancelled(plan: Plan, event: PlanCancelled) -> Plan:
     # The lines that cascade cancelled are those whose AddOnCancelled came in the same append, right before this event.
     return replace(
         plan,
-        cancellation=Cancellation(event.ends_on, tuple(sorted(plan.ending)), event.money.lines),
+        cancellation=Cancellation(event.ends_on, tuple(sorted(plan.ending))),
     )
 
 

@@ -8,12 +8,14 @@ import argparse
 import asyncio
 import atexit
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -27,6 +29,7 @@ from contracts.topics import Owner
 from deploy.local.folder import Folder
 from deploy.local.issuer import DevelopmentIssuer, Subject
 from services.chassis.feed import FeedClient
+from services.chassis.serve import spare_the_collector
 from services.gateway.filling import fill
 from services.gateway.read_store import SqliteReadStore
 from tests.engines import free_port
@@ -41,6 +44,7 @@ console = Console()
 
 
 def main() -> None:
+    spare_the_collector()
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--history", type=int, nargs="*", default=[0, 200_000], help="events in the store beforehand")
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement and round")
@@ -95,15 +99,32 @@ class Bench:
         self._bare_port = _start_bare(portal, folder, self._card.content)
 
     async def commands(self, table: Table) -> None:
+        """At the plans service alone (what follows its commands is stopped meanwhile), with all that follows running
+        on the same cores, and with the gateway in front as well."""
         for clients in CLIENTS:
-            for name, part in (("plans service", "plans"), ("through the gateway", "gateway")):
-                edits = wishes.Edits(self._plans, self._authorization)
-                ours, bare = await self._in_turn(
-                    lambda part=part, edits=edits, clients=clients: self._load(part, clients, edits.of_client),
-                    lambda clients=clients: self._load_bare(clients, wishes.bare_appends),
-                )
-                row = f"durable commands/s, {clients} client{'s' * (clients > 1)}, {name}"
-                table.add_row(row, f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}", "≥ 0.50")
+            with self._stopped("broker", "renewals", "gateway"):
+                await self._commands(table, clients, "plans", "plans service alone")
+            await self._commands(table, clients, "plans", "plans service, all following")
+            await self._commands(table, clients, "gateway", "through the gateway, all following")
+
+    async def _commands(self, table: Table, clients: int, part: str, name: str) -> None:
+        edits = wishes.Edits(self._plans, self._authorization)
+        ours, bare = await self._in_turn(
+            lambda: self._load(part, clients, edits.of_client), lambda: self._load_bare(clients, wishes.bare_appends)
+        )
+        row = f"durable commands/s, {clients} client{'s' * (clients > 1)}, {name}"
+        table.add_row(row, f"{ours:,.0f}", f"{bare:,.0f}", f"{ours / bare:.2f}", "≥ 0.50")
+
+    @contextmanager
+    def _stopped(self, *parts: str) -> Iterator[None]:
+        pids = [self._portal.parts()[part]["pid"] for part in parts]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     async def reads(self, table: Table) -> None:
         ours, bare = await self._in_turn(

@@ -8,6 +8,8 @@ from typing import Any
 
 import jwt
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -178,6 +180,28 @@ async def test_an_issuer_that_does_not_answer_is_a_reason_and_not_a_crash() -> N
     checking = Authenticator("http://127.0.0.1:9/jwks.json", ISSUER, AUDIENCE)
     with pytest.raises(LookupError, match="cannot be read"):
         await checking.check()
+
+
+async def test_keys_are_fetched_from_an_address_once_for_many_tokens() -> None:
+    asked = 0
+
+    async def jwks(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.json_response({"keys": [issuer.jwk()]})
+
+    app = web.Application()
+    app.router.add_get("/jwks.json", jwks)
+    async with TestServer(app) as server:
+        checking = Authenticator(str(server.make_url("/jwks.json")), ISSUER, AUDIENCE)
+        for header in [f"Bearer {issuer.token(sub=f'user-{number}')}" for number in range(5)]:
+            assert (await checking.caller(header)).subject.startswith("user-")
+        with pytest.raises(Refused):
+            await checking.caller(f"Bearer {Issuer('key-2').token()}")
+        gone = Authenticator(str(server.make_url("/other.json")), ISSUER, AUDIENCE)
+        with pytest.raises(LookupError, match="404"):
+            await gone.check()
+    assert asked == 1
 
 
 def _caller(**grants: frozenset[str]) -> Caller:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import uvicorn
 from fastapi import FastAPI, Response
+from structlog.testing import capture_logs
 
 from contracts.envelope import Envelope, Record, feed_line, opened
 from contracts.topics import Owner
@@ -197,8 +198,9 @@ async def test_a_feed_that_fails_midway_does_not_look_whole(tmp_path: Path, sess
     seen: list[Envelope] = []
     async with feed_of(store, tmp_path) as url:
         reading = FeedClient(url, session, token).read(START)
-        with pytest.raises(FeedUnavailable):
+        with capture_logs() as said, pytest.raises(FeedUnavailable):
             await collect(reading, seen)
+    assert "answer_broken_off" in [entry["event"] for entry in said]
     assert [envelope.position for envelope in seen] == list(range(1, len(seen) + 1))
     assert 0 < len(seen) < 2_000
 
@@ -215,6 +217,7 @@ def line(position: int) -> bytes:
         line(1) + line(2)[:-20],
         line(1) + b'{"end":true,"position":1}',
         line(1) + b'{"end":true,"position":1}\n' + line(2),
+        line(1) + b'{"end":true,"position":1}\n' + line(2)[:-20],
         b"<html>it works</html>\n",
         b'["position"]\n',
         b'{"position":1}\n{"end":true,"position":1}\n',

@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -75,6 +75,17 @@ def _routes() -> APIRouter:
         return StreamingResponse(parts())
 
     return router
+
+
+@pytest.fixture(autouse=True)
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What was logged so far, as services log it."""
+    written = io.StringIO()
+    monkeypatch.setenv("BILLING_LOG_FORMAT", "json")
+    monkeypatch.setattr("sys.stderr", written)
+    logs.setup("testing")
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    logging.basicConfig(force=True, level=logging.WARNING)
 
 
 @pytest.fixture
@@ -244,19 +255,14 @@ async def test_a_refusal_tells_its_facts(client: httpx2.AsyncClient) -> None:
 
 
 async def test_our_own_mistake_is_logged_with_its_traceback_and_told_by_its_correlation_id_only(
-    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    written = io.StringIO()
-    monkeypatch.setenv("BILLING_LOG_FORMAT", "json")
-    monkeypatch.setattr("sys.stderr", written)
-    logs.setup("testing")
     answer = await client.get("/api/v1/raises/bug", headers={"X-Correlation-Id": "asked-1"})
     assert "secret" not in answer.text
     assert answer.json()["correlation_id"] == "asked-1"
-    logged = [json.loads(line) for line in written.getvalue().splitlines() if "internal_error" in line]
-    assert (logged[0]["correlation_id"], logged[0]["service"], logged[0]["level"]) == ("asked-1", "testing", "error")
-    assert "ZeroDivisionError: a secret of ours" in logged[0]["exception"]
-    logging.basicConfig(force=True, level=logging.WARNING)
+    (line,) = (line for line in logged() if line["event"] == "internal_error")
+    assert (line["correlation_id"], line["service"], line["level"]) == ("asked-1", "testing", "error")
+    assert "ZeroDivisionError: a secret of ours" in line["exception"]
 
 
 async def test_an_answer_that_breaks_off_half_way_does_not_look_whole(client: httpx2.AsyncClient) -> None:

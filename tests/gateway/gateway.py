@@ -23,7 +23,7 @@ from services.chassis.metrics import Metrics
 from services.gateway.forwarding import Forwarder, connections
 from services.gateway.read_store import SqliteReadStore
 from services.gateway.reads import Reads
-from services.gateway.routes import router
+from services.gateway.routes import routes
 from services.gateway.waiting import Waiter
 from tests.chassis.tokens import AUDIENCE, ISSUER, Issuer
 
@@ -164,7 +164,7 @@ async def gateway(folder: Path) -> AsyncIterator[Gateway]:
             yield
 
         authenticator = Authenticator(str(ISSUED_BY.jwks_file(folder)), ISSUER, AUDIENCE)
-        app = create_app("gateway", lifespan, [router()], authenticator, {}, Metrics())
+        app = create_app("gateway", lifespan, [], authenticator, {}, Metrics(), routes=routes())
         await opened.enter_async_context(app.router.lifespan_context(app))
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import orjson
 import pytest
-from starlette.routing import Route
+from pydantic import BaseModel
 
 from contracts.problems import PROBLEMS
 from services.gateway import openapi
 from services.gateway.commands import COMMANDS, Forwarded
-from services.gateway.routes import router
+from services.gateway.examples import ANSWERS
+from services.gateway.routes import routes
 
 from .gateway import gateway
 
@@ -34,13 +35,8 @@ def references(part: Any) -> set[str]:
 
 
 def test_every_address_is_documented_and_no_other() -> None:
-    routes = {
-        (method.lower(), route.path)
-        for route in router().routes
-        if isinstance(route, Route)
-        for method in (route.methods or set()) - {"HEAD"}
-    }
-    assert routes - OWN == set(OPERATIONS)
+    served = {(method.lower(), route.path) for route in routes() for method in (route.methods or set()) - {"HEAD"}}
+    assert served - OWN == set(OPERATIONS)
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -75,6 +71,12 @@ def test_an_operation_names_its_parameters_its_answers_and_every_problem(method:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.method} {command.path}")
 def test_the_example_of_a_command_is_a_sound_body(command: Forwarded) -> None:
     command.body.model_validate_json(orjson.dumps(command.example))
+
+
+@pytest.mark.parametrize("model", ANSWERS, ids=lambda model: model.__name__)
+def test_the_example_of_an_answer_is_a_whole_answer(model: type[BaseModel]) -> None:
+    example = ANSWERS[model]
+    assert orjson.loads(model.model_validate_json(orjson.dumps(example)).model_dump_json()) == example
 
 
 def test_every_refusal_of_the_plans_service_is_documented_somewhere() -> None:

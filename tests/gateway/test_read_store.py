@@ -5,20 +5,22 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts import codec
 from contracts.envelope import Envelope
 from contracts.terms import Cycle
 from contracts.topics import Owner, partition_of
-from services.chassis.consumer import CannotApply
+from services.chassis.sink import CannotApply, Parked
 from services.gateway.cards import card, opened, standing
 from services.gateway.filling import fill
 from services.gateway.projections import PROJECTIONS, account, product_card
 from services.gateway.read_store import ReadStoreUnavailable, SqliteReadStore
-from services.plans.commands import StartPlan
+from services.plans.commands import AssignLicence, StartPlan
 
 from .history import EDITOR, History, asked, started
 from .random_history import histories
@@ -191,3 +193,86 @@ async def test_the_rows_of_an_account_are_its_own_and_come_oldest_first() -> Non
         assert rows == ["z", "a"]
         assert store.rows_of(product_card.TABLE, "nobody") == []
         assert store.row(product_card.TABLE, "nothing") is None
+
+
+async def test_a_disk_that_is_full_midway_keeps_nothing_and_the_next_try_goes_on() -> None:
+    history = started()
+    async with opened_store() as store:
+        await take_in(store, Owner.PLANS, history.events)
+        before, reached = everything(store), await store.checkpoints(Owner.PLANS)
+        events = history.do("acme", AssignLicence(**asked("b1", history, assignee="a")))
+        store._db.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size: no page more
+        with pytest.raises(ReadStoreUnavailable, match="full"):
+            await store.apply(Owner.PLANS, events, {0: 10**6}, [Parked(events[-1], "x" * 10**6)])
+        assert (everything(store), await store.checkpoints(Owner.PLANS)) == (before, reached)
+        store._db.execute("PRAGMA max_page_count = 100000")
+        await take_in(store, Owner.PLANS, events)
+        assert opened(store.row(product_card.TABLE, "b1") or b"")["assigned"] == 1
+
+
+async def test_a_failure_between_two_tables_keeps_neither(tmp_path: Path) -> None:
+    """The second read model's row cannot be written as JSON, when the first one's is written already."""
+    other = SimpleNamespace(
+        TABLE="other_v1",
+        CATEGORY="plan",
+        key=product_card.key,
+        account=product_card.account,
+        apply=lambda _row, _event: {"never": object()},
+    )
+    store = await SqliteReadStore.open(tmp_path / "read.sqlite3", (product_card, other))
+    with pytest.raises(TypeError):
+        await take_in(store, Owner.PLANS, started().events)
+    assert store.every_row(product_card.TABLE) == []
+    await store.close()
+
+
+async def test_parked_events_are_kept_with_the_checkpoint_and_remembered(tmp_path: Path) -> None:
+    history = started()
+    poison = history.events[-1]
+    async with opened_store(tmp_path) as store:
+        await store.apply(Owner.PLANS, history.events[:-1], {0: poison.position}, [Parked(poison, "KeyError: 'line'")])
+    async with opened_store(tmp_path) as store:
+        assert await store.parked_streams(Owner.PLANS) == {"plan-b1"}
+        assert await store.parked_streams(Owner.RENEWALS) == set()
+        assert await store.checkpoints(Owner.PLANS) == {0: poison.position}
+        assert await fill(store, {Owner.PLANS: ListFeed(history.events)}, PARTITIONS) == 0
+        assert store.row(product_card.TABLE, "b1") is None
+
+
+async def test_a_parked_stream_is_replayed_when_what_stood_against_it_is_mended() -> None:
+    history = started()
+    history.do("acme", AssignLicence(**asked("b1", history, assignee="a")))
+    *before, first, second = history.events
+    others = first.position + 10**6  # what came meanwhile: the checkpoint is far beyond
+    async with opened_store() as store, opened_store() as never_parked:
+        parked = [Parked(first, "KeyError: 'line'"), Parked(second, "its stream waits for an earlier event")]
+        await store.apply(Owner.PLANS, before, {0: others}, parked)
+        assert await store.parked_events(Owner.PLANS, "plan-b1") == [first, second]
+        with pytest.raises(CannotApply):
+            await store.unpark(Owner.PLANS, "plan-b1", [first, replace(second, revision=7)])
+        assert await store.parked_streams(Owner.PLANS) == {"plan-b1"}
+        assert store.row(product_card.TABLE, "b1") is None
+        await store.unpark(Owner.PLANS, "plan-b1", [first, second])
+        assert await store.parked_streams(Owner.PLANS) == set()
+        await take_in(never_parked, Owner.PLANS, history.events)
+        assert everything(store) == everything(never_parked)
+        assert await store.checkpoints(Owner.PLANS) == {0: others}
+
+
+async def test_an_event_of_an_older_version_is_folded_in_todays_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    history, name = started(), "plans.AccountOpened"
+    monkeypatch.setitem(codec.VERSIONS, name, 2)
+    monkeypatch.setitem(codec.UPCASTERS, (name, 1), lambda data: {**data, "time_zone": data["time_zone"].upper()})
+    async with opened_store() as store:
+        await fill(store, feeds(history), PARTITIONS)
+        assert opened(store.row(account.TABLE, "acme") or b"")["time_zone"] == "EUROPE/VIENNA"
+
+
+async def test_an_event_that_cannot_be_brought_up_to_date_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    history, name = started(), "plans.AccountOpened"
+    monkeypatch.setitem(codec.VERSIONS, name, 2)
+    monkeypatch.setitem(codec.UPCASTERS, (name, 1), lambda data: {"time_zone": data["zone"]})
+    async with opened_store() as store:
+        with pytest.raises(CannotApply) as raised:
+            await take_in(store, Owner.PLANS, history.events)
+        assert raised.value.envelope.type == name

@@ -154,6 +154,17 @@ async def test_what_has_not_changed_is_not_sent_again(shown: Gateway, path: str)
     assert changed.headers["vary"] == "Authorization"
 
 
+async def test_an_account_with_many_plans_sees_them_all_oldest_first(shown: Gateway) -> None:
+    history = started(bundle_id="b0")
+    for number in range(1, 30):
+        wish = {"sku": "phone", "quantity": number, "cycle": Cycle.MONTHLY}
+        history.do("acme", StartPlan(**asked(f"b{number}", history, **wish)))
+    await shown.show(history)
+    answer = await shown.get(CARDS)
+    assert [card["bundle_id"] for card in answer.json()["cards"]] == [f"b{number}" for number in range(30)]
+    assert (await shown.get(CARDS, If_None_Match=answer.headers["etag"])).status_code == 304
+
+
 async def test_the_tag_of_a_card_is_its_revision(shown: Gateway) -> None:
     await shown.show(started())
     assert (await shown.get(f"{CARDS}/b1")).headers["etag"] == '"0"'
@@ -287,3 +298,22 @@ async def test_a_summary_is_behind_when_renewals_is_behind_or_away(shown: Gatewa
     assert problem(await shown.get(f"{SUMMARY}?min_position=plans:1")) == (503, "read_model_behind")
     shown.renewals.answer = lambda _: web.json_response({"position": 10**17})
     assert problem(await shown.get(f"{SUMMARY}?min_position=plans:1")) == (503, "read_model_behind")
+
+
+async def test_requests_are_counted_by_address_and_not_by_account(shown: Gateway) -> None:
+    await shown.show(started())
+    for path in (CARDS, CARDS.replace("acme", "nobody")):
+        await shown.get(path)
+    text = (await shown.client.get("/metrics")).text
+    counted = (
+        'billing_http_request_seconds_count{method="GET",route="/api/v1/accounts/{account_id}/product-cards",status='
+    )
+    assert counted + '"200"} 1.0' in text
+    assert counted + '"404"} 1.0' in text
+
+
+@pytest.mark.parametrize("path", [CARDS, SUMMARY, CATALOGUE])
+async def test_a_read_takes_no_other_method(shown: Gateway, path: str) -> None:
+    answer = await shown.post(path)
+    assert problem(answer) == (405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]

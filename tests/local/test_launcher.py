@@ -13,6 +13,7 @@ import pytest
 from deploy.local import launcher
 from deploy.local.folder import Folder
 from deploy.local.launcher import Options
+from deploy.local.ports import reserved
 from services.chassis.serve import listening
 
 
@@ -63,7 +64,7 @@ def test_a_missing_wheel_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ports are only looked up, not held")
 def test_a_reserved_port_is_held_for_the_child_that_will_listen() -> None:
     with ExitStack() as held:
-        port = launcher._reserved(0, held)
+        port = reserved(0, held)
         with socket.socket() as another, pytest.raises(OSError, match="in use"):
             another.bind(("127.0.0.1", port))
         for _ in range(2):  # the first start, and a restart
@@ -78,3 +79,12 @@ def test_the_quote_secret_is_made_once(tmp_path: Path) -> None:
     assert folder.quote_secret.read_bytes() == made
     assert len(made) >= 32
     assert folder.quote_secret.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_part_that_cannot_start_ends_the_run_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "plans").write_text("in the way of a folder")
+    code, said = ended("--port", "0", "--data-dir", str(tmp_path))
+    assert code == 1
+    assert "plans ended with exit code 3 and is given up." in said
+    assert "File exists" in said
+    assert said.endswith("plans does not run, so the portal cannot: see its last words above.")

@@ -15,14 +15,13 @@ Row = dict[str, Any]
 
 
 class Projection(Protocol):
-    """What each module here is. TABLE: a versioned SQL name. CATEGORY: of the streams it follows, the only ones it is
-    asked about."""
+    """What each module here is. TABLE: a versioned SQL name. CATEGORY: of the only streams it has to do with."""
 
     TABLE: str
     CATEGORY: str
 
     def key(self, envelope: Envelope) -> str | None:
-        """The row an event belongs to; None when it changes none."""
+        """The row an event belongs to; None when this read model has nothing to do with it."""
         ...
 
     def account(self, envelope: Envelope) -> str:

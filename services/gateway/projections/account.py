@@ -4,14 +4,14 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_of
+from .streams import check_next, id_in
 
 TABLE = "account_v1"
 CATEGORY = "billingaccount"
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_of(envelope)
+    return id_in(CATEGORY, envelope)
 
 
 def account(envelope: Envelope) -> str:

@@ -4,14 +4,14 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_of
+from .streams import check_next, id_in
 
 TABLE = "catalogue_v1"
 CATEGORY = "catalogue"
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_of(envelope)
+    return id_in(CATEGORY, envelope)
 
 
 def account(envelope: Envelope) -> str:
@@ -23,4 +23,4 @@ def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | No
     versions: list[dict[str, Any]] = row["versions"] if row else []
     if envelope.type == "plans.PriceBookPublished":
         versions = [*versions, envelope.data]
-    return {"book_id": id_of(envelope), "versions": versions, "revision": envelope.revision}
+    return {"book_id": key(envelope), "versions": versions, "revision": envelope.revision}

@@ -4,7 +4,7 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_of
+from .streams import check_next, id_in
 
 TABLE = "plan_summary_v1"
 CATEGORY = "renewal"
@@ -13,7 +13,7 @@ _QUOTED = {"renewals.RenewalScheduled", "renewals.RenewalQuoteChanged"}
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_of(envelope)
+    return id_in(CATEGORY, envelope)
 
 
 def account(envelope: Envelope) -> str:

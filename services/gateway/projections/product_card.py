@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_of
+from .streams import check_next, id_in
 
 TABLE = "product_card_v1"
 CATEGORY = "plan"
@@ -18,7 +18,7 @@ Members = dict[str, Any]
 
 
 def key(envelope: Envelope) -> str | None:
-    return id_of(envelope)
+    return id_in(CATEGORY, envelope)
 
 
 def account(envelope: Envelope) -> str:

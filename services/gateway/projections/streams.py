@@ -5,9 +5,10 @@ from typing import Any
 from contracts.envelope import Envelope
 
 
-def id_of(envelope: Envelope) -> str:
-    """The id in a stream's name, `category-id`."""
-    return envelope.stream.partition("-")[2]
+def id_in(category: str, envelope: Envelope) -> str | None:
+    """The id in a stream's name `category-id`; None for a stream of another category."""
+    found, _, name = envelope.stream.partition("-")
+    return name if found == category else None
 
 
 def check_next(row: dict[str, Any] | None, envelope: Envelope) -> None:

@@ -1,0 +1,67 @@
+"""What a consumer reads from and writes to: an owner's feed, and a sink that commits effects with its checkpoints."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from contracts.envelope import Envelope
+from contracts.topics import Owner
+
+
+class CannotApply(Exception):
+    """A sink cannot take in this very event, now or later. Nothing was committed; the cause is chained."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        super().__init__(f"{envelope.type} at position {envelope.position}")
+        self.envelope = envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An event set aside, with every later one of its stream, until somebody has mended what stands against it."""
+
+    envelope: Envelope
+    reason: str
+
+
+class Sink(Protocol):
+    """Where effects, checkpoints and parked events are committed together.
+
+    Several processes may share one: a checkpoint never goes back, and an event at or before it has no effect again.
+    """
+
+    async def checkpoints(self, owner: Owner) -> dict[int, int]:
+        """Partition → position up to which everything is applied or parked."""
+        ...
+
+    async def parked_streams(self, owner: Owner) -> set[str]: ...
+
+    async def apply(
+        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+    ) -> None:
+        """All of it in one transaction. Raises CannotApply; anything else is a machine's failure, to be retried."""
+        ...
+
+
+@runtime_checkable
+class ReplayableSink(Sink, Protocol):
+    """A sink that can take in what it parked."""
+
+    async def parked_events(self, owner: Owner, stream: str) -> list[Envelope]:
+        """In order."""
+        ...
+
+    async def unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
+        """Applies the stream's parked events, though they lie behind the checkpoint, and forgets that they were parked,
+        in one transaction. Raises as `apply` does; then they stay parked."""
+        ...
+
+
+class Feed(Protocol):
+    """An owner's log: chassis.feed.FeedClient."""
+
+    def read(self, after: int, until: int | None = None) -> AsyncGenerator[list[Envelope], None]:
+        """The events after a position, up to and with `until`. Ends without an error only if nothing was left out."""
+        ...
+
+    async def head(self) -> int: ...

@@ -1,0 +1,178 @@
+"""One example of every answer, for the OpenAPI document; a test holds each to its model."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from contracts.plan_commands import CommandAnswer, Quote
+
+from .answers import Breakdown, CatalogueForSale, PlanSummary, ProductCard, ProductCards
+
+Example = dict[str, Any]
+
+ACCOUNT, BUNDLE = "acme", "2f2fc21e16585f08a104"
+_STARTED = "0d6a2f6e-7a51-5d0e-9d0c-8a6f0f5f5e01"
+
+_PRICE = {"model": "fixed", "tiers": [{"up_to": None, "unit_minor": 1699}]}
+_OPEN = {"allowed": True, "reason": None, "message": None}
+
+
+def _closed(reason: str, message: str) -> Example:
+    return {"allowed": False, "reason": reason, "message": message}
+
+
+def _offered(quantity: int) -> Example:
+    return {
+        "sku": "workplace_pro",
+        "name": "Workplace Pro",
+        "quantity": quantity,
+        "unit_minor": 1699,
+        "total_minor": 1699 * quantity,
+        "book_version": 1,
+    }
+
+
+def _renewal(quantity: int) -> Example:
+    line = {
+        "line_id": "line-1",
+        "sku": "workplace_pro",
+        "name": "Workplace Pro",
+        "quantity": quantity,
+        "unit_minor": 1699,
+        "amount_minor": 1699 * quantity,
+    }
+    return {
+        "cadence": "monthly",
+        "due_on": "2026-02-28",
+        "currency": "USD",
+        "amount_minor": 1699 * quantity,
+        "lines": [line],
+    }
+
+
+_CARD = {
+    "bundle_id": BUNDLE,
+    "name": "Workplace Pro",
+    "sku": "workplace_pro",
+    "family": "workplace",
+    "status": "active",
+    "licences": {"total": 8, "assigned": 3, "available": 5},
+    "cycle": "monthly",
+    "currency": "USD",
+    "time_zone": "Europe/Vienna",
+    "term": {"start": "2026-01-31", "end": "2026-02-28"},
+    "next_renewal": {"due_on": "2026-02-28", "amount_minor": 10194},
+    "pending_changes": [
+        {
+            "change_id": "change-4",
+            "line_id": "line-1",
+            "direction": "down",
+            "effective_on": "2026-02-28",
+            "before": _offered(8),
+            "after": _offered(6),
+            "banner": "8 × Workplace Pro → 6 × Workplace Pro from 2026-02-28",
+        }
+    ],
+    "cancellation": None,
+    "lines": [{**_offered(8), "line_id": "line-1", "kind": "base", "price": _PRICE, "ends_on": None}],
+    "allowed_actions": {
+        "edit_plan": _OPEN,
+        "buy_capacity": _OPEN,
+        "discard_pending_change": _OPEN,
+        "cancel_plan": _OPEN,
+        "reinstate_plan": _closed("not_cancelled", "The plan is not cancelled"),
+        "assign_licence": _OPEN,
+        "unassign_licence": _OPEN,
+    },
+    "started_on": "2026-01-31",
+    "started_event_id": _STARTED,
+    "last_event_id": "5b0f8f0a-53f4-5f7e-8b43-6a0f6b3d2c11",
+    "revision": 4,
+}
+_CHARGE = {
+    "line_id": "line-1",
+    "sku": "workplace_pro",
+    "name": "Workplace Pro",
+    "part": "charge",
+    "quantity": 3,
+    "full_minor": 5097,
+    "days_served": 10,
+    "days": 28,
+    "period_start": "2026-01-31",
+    "period_end": "2026-02-28",
+    "amount_minor": 3277,
+}
+_UPCOMING = {"due_on": "2026-02-28", "currency": "USD", "amount_minor": 10194, "bundle_ids": [BUNDLE]}
+_BREAKDOWN_LINE = {
+    "bundle_id": BUNDLE,
+    "line_id": "line-1",
+    "sku": "workplace_pro",
+    "product": "Workplace Pro",
+    "licences": 6,
+    "unit_minor": 1699,
+    "amount_minor": 10194,
+}
+
+ANSWERS: dict[type[BaseModel], Example] = {
+    ProductCard: _CARD,
+    ProductCards: {"account_id": ACCOUNT, "cards": [_CARD]},
+    PlanSummary: {
+        "account_id": ACCOUNT,
+        "monthly": {"next": _UPCOMING, "later": []},
+        "annual": {"next": None, "later": []},
+    },
+    Breakdown: {
+        "account_id": ACCOUNT,
+        "cadence": "monthly",
+        "renewals": [
+            {"due_on": "2026-02-28", "currency": "USD", "amount_minor": 10194, "lines": [_BREAKDOWN_LINE]},
+        ],
+    },
+    CatalogueForSale: {
+        "account_id": ACCOUNT,
+        "currency": "USD",
+        "book_version": 1,
+        "effective_from": "2025-01-01",
+        "products": [
+            {
+                "sku": "storage_200",
+                "name": "Storage 200 GB",
+                "kind": "capacity",
+                "family": "workplace",
+                "grade": 2,
+                "prices": {"monthly": {"model": "fixed", "tiers": [{"up_to": None, "unit_minor": 4000}]}},
+                "minimum": 1,
+                "maximum": 1,
+                "pack": 1,
+                "requires": ["workplace_pro", "workplace_business"],
+                "includes": [],
+                "sales_only": False,
+                "buy": _OPEN,
+                "within": [{**_OPEN, "bundle_id": BUNDLE}],
+            }
+        ],
+    },
+    CommandAnswer: {
+        "stream": f"plan-{BUNDLE}",
+        "revision": 5,
+        "position": "plans:42",
+        "events": [
+            {
+                "event_id": "9f0c2d6a-0a64-5a3c-9a55-2f1f5e1f7b20",
+                "type": "plans.LicenceAssigned",
+                "revision": 5,
+                "data": {"bundle_id": BUNDLE, "assignee": "person-1"},
+            }
+        ],
+    },
+    Quote: {
+        "command": "edit",
+        "effective_on": "2026-02-10",
+        "due_now": {"currency": "USD", "net_minor": 3277, "lines": [_CHARGE]},
+        "next_renewal_before": _renewal(5),
+        "next_renewal_after": _renewal(8),
+        "events": ["PlanEdited"],
+        "token": "eyJzdHJlYW0iOiAi….c2lnbmF0dXJl",
+        "expires_at": "2026-02-10T10:15:00Z",
+    },
+}

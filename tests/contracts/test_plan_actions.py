@@ -1,0 +1,89 @@
+"""DOMAIN B18: what may be done with a plan of which standing, told by the function that guards the commands too."""
+
+from dataclasses import replace
+from datetime import date
+from itertools import product
+
+import pytest
+
+from contracts.plan_actions import (
+    PlanAction,
+    PlanStanding,
+    PlanStatus,
+    Privilege,
+    allowed_actions,
+    standing_on,
+    why_not,
+)
+from contracts.problems import PROBLEMS
+
+EDITOR = frozenset({Privilege.SUBSCRIPTION_EDIT})
+VIEWER = frozenset(set(Privilege) - {Privilege.SUBSCRIPTION_EDIT})
+JUNE_30, JULY_1 = date(2026, 6, 30), date(2026, 7, 1)
+ACTIVE = PlanStanding(PlanStatus.ACTIVE, one_month=False, ends_on=JULY_1, licences=9, assigned=3, pending_changes=0)
+CANCELLED = replace(ACTIVE, status=PlanStatus.CANCEL_SCHEDULED)
+ONE_MONTH = replace(ACTIVE, one_month=True)
+A = PlanAction
+OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
+    "active": (ACTIVE, {A.DISCARD_PENDING_CHANGE: "no_pending_change", A.REINSTATE_PLAN: "not_cancelled"}),
+    "with a pending change": (replace(ACTIVE, pending_changes=1), {A.REINSTATE_PLAN: "not_cancelled"}),
+    "cancelled": (
+        CANCELLED,
+        {
+            A.EDIT_PLAN: "plan_cancelled",
+            A.BUY_CAPACITY: "plan_cancelled",
+            A.DISCARD_PENDING_CHANGE: "plan_cancelled",
+            A.CANCEL_PLAN: "already_cancelled",
+        },
+    ),
+    "of one month": (
+        ONE_MONTH,
+        {
+            A.EDIT_PLAN: "one_month_plan",
+            A.BUY_CAPACITY: "one_month_plan",
+            A.DISCARD_PENDING_CHANGE: "no_pending_change",
+            A.CANCEL_PLAN: "one_month_plan",
+            A.REINSTATE_PLAN: "not_cancelled",
+        },
+    ),
+    "full": (
+        replace(ACTIVE, assigned=9, pending_changes=1),
+        {A.REINSTATE_PLAN: "not_cancelled", A.ASSIGN_LICENCE: "all_licences_assigned"},
+    ),
+    "unassigned": (
+        replace(ACTIVE, assigned=0, pending_changes=1),
+        {A.REINSTATE_PLAN: "not_cancelled", A.UNASSIGN_LICENCE: "no_change"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("standing", "refused"), OF_STANDING.values(), ids=OF_STANDING)
+def test_a_standing_forbids_these_actions_and_no_other(standing: PlanStanding, refused: dict[PlanAction, str]) -> None:
+    told = allowed_actions(standing, JUNE_30, EDITOR)
+    assert {action: code for action, code in told.items() if code} == refused
+
+
+def test_every_action_is_told_with_a_code_that_is_a_problem() -> None:
+    every = product(OF_STANDING.values(), (JUNE_30, JULY_1), (EDITOR, VIEWER))
+    for (standing, _), today, privileges in every:
+        told = allowed_actions(standing, today, privileges)
+        assert set(told) == set(PlanAction)
+        assert all(code is None or code in PROBLEMS for code in told.values())
+        assert told == {action: why_not(action, standing, today, privileges) for action in PlanAction}
+
+
+def test_who_may_only_look_is_forbidden_everything() -> None:
+    assert set(allowed_actions(ACTIVE, JUNE_30, VIEWER).values()) == {"forbidden"}
+
+
+@pytest.mark.parametrize("standing", [CANCELLED, ONE_MONTH])
+def test_a_cancelled_and_a_one_month_plan_have_ended_when_their_term_is_over(standing: PlanStanding) -> None:
+    assert standing_on(standing, JUNE_30) is standing.status
+    assert standing_on(standing, JULY_1) is PlanStatus.ENDED
+    assert set(allowed_actions(standing, JULY_1, EDITOR).values()) == {"plan_ended"}
+
+
+def test_a_plan_that_renews_is_left_alone_until_its_new_term_has_begun_but_for_its_licences() -> None:
+    told = allowed_actions(ACTIVE, JULY_1, EDITOR)
+    assert {action for action, code in told.items() if code is None} == {A.ASSIGN_LICENCE, A.UNASSIGN_LICENCE}
+    assert set(told.values()) == {None, "renewal_due"}

@@ -1,0 +1,320 @@
+"""Bad input through HTTP: each with its status and stable code, never a 500 and never a change (DOMAIN 6)."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as every
+from hypothesis import strategies as st
+
+from services.plans.requests import CHANGES
+from tests.plans.given import BOOK_FILE
+from tests.plans.portal import (
+    EDIT,
+    JUNE_1_IN_NEW_YORK,
+    Customer,
+    bundle_of,
+    done,
+    problem,
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "malformed_json"),
+        (b"quantity=3", "malformed_json"),
+        (b'{"quantity": 3', "malformed_json"),
+        (b'{"quantity": NaN}', "invalid_request"),
+        (b'{"quantity": Infinity}', "invalid_request"),
+        (b'{"quantity": 2.0}', "invalid_request"),
+        (b'{"quantity": 2e0}', "invalid_request"),
+        (b'{"quantity": "5"}', "invalid_request"),
+        (b'{"quantity": true}', "invalid_request"),
+        (b'{"quantity": [5]}', "invalid_request"),
+        (b'{"quantity": 0}', "invalid_request"),
+        (b'{"quantity": -5}', "invalid_request"),
+        (b'{"quantity": 1000001}', "invalid_request"),
+        (b'{"quantity": 99999999999999999999999999999999}', "invalid_request"),
+        (b'{"quantity": 5, "price": 1}', "invalid_request"),
+        (b'{"sku": ""}', "invalid_request"),
+        (b'{"sku": "a b"}', "invalid_request"),
+        (b'{"sku": "../../etc/passwd"}', "invalid_request"),
+        (b'{"line_id": "line-1\\n"}', "invalid_request"),
+        (b'{"quantity": 5, "quote_token": 7}', "invalid_request"),
+        (b"[]", "invalid_request"),
+    ],
+)
+async def test_an_edit_that_is_none_is_refused_as_a_command_and_as_a_quote(
+    customer: Customer, body: bytes, code: str
+) -> None:
+    bundle = await customer.begun()
+    assert problem(await customer.change(bundle, "edit", body)) == code
+    assert problem(await customer.quote(bundle, "edit", body)) == code
+    assert done(await customer.quote(bundle, "edit", {"quantity": 8}))["next_renewal_before"]["amount_minor"] == 15291
+
+
+async def test_a_quantity_out_of_range_is_told_with_the_limits(customer: Customer) -> None:
+    answer = await customer.start(quantity=10)
+    assert problem(answer) == "quantity_out_of_range"
+    told = {name: answer.json()[name] for name in ("minimum", "maximum", "pack", "requested")}
+    assert told == {"minimum": 1, "maximum": 9, "pack": 1, "requested": 10}
+    bundle = await customer.begun()
+    assert problem(await customer.change(bundle, "edit", {"quantity": 10})) == "quantity_out_of_range"
+    assert problem(await customer.change(bundle, "edit", {"quantity": 1_000_000})) == "quantity_out_of_range"
+
+
+async def test_fewer_licences_than_are_assigned_is_told_with_both(customer: Customer) -> None:
+    bundle = await customer.begun()
+    for person in ("ann", "bob"):
+        await customer.done(bundle, "assign-licence", {"assignee": person})
+    answer = await customer.change(bundle, "edit", {"quantity": 1})
+    assert problem(answer) == "licences_assigned"
+    assert (answer.json()["assigned"], answer.json()["requested"]) == (2, 1)
+
+
+STARTS: list[tuple[dict[str, Any], str]] = [
+    ({"sku": "no_such_thing"}, "product_not_found"),
+    ({"sku": "workplace_enterprise", "quantity": 250}, "sales_only"),
+    ({"sku": "storage_30", "quantity": 1}, "not_a_base"),
+    ({"more": {"currency": "EUR"}}, "currency_mismatch"),
+    ({"more": {"currency": "XXX"}}, "invalid_request"),
+    ({"more": {"currency": "usd"}}, "invalid_request"),
+    ({"cycle": "one_month"}, "cycle_unavailable"),
+    ({"cycle": "weekly"}, "invalid_request"),
+    ({"quantity": 2.5}, "invalid_request"),
+    ({"sku": None}, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("wish", "code"), STARTS)
+async def test_what_is_not_sold_like_that_is_not_started(customer: Customer, wish: dict[str, Any], code: str) -> None:
+    assert problem(await customer.start(**wish)) == code
+
+
+async def test_a_webinar_is_sold_once_a_workplace_plan_is_active(customer: Customer) -> None:
+    globex = customer.at("globex")
+    done(await globex.open())
+    assert problem(await globex.start("webinar_500", 1)) == "requirement_unmet"
+    workplace = await globex.begun()
+    await globex.begun("webinar_500", 1)
+    await globex.done(workplace, "cancel", {"reason": "other"})
+    await globex.begun("webinar_500", 1)  # it is active until it ends
+    customer.clock.at += timedelta(days=31)
+    assert problem(await globex.start("webinar_500", 1)) == "requirement_unmet"
+
+
+CAPACITIES: list[tuple[dict[str, Any], str]] = [
+    ({"sku": "storage_30", "quantity": 2}, "quantity_out_of_range"),
+    ({"sku": "storage_30", "quantity": 1, "cycle": "annual"}, "term_mismatch"),
+    ({"sku": "workplace_business", "quantity": 10}, "second_base"),
+    ({"sku": "whiteboard_plus", "quantity": 1}, "not_a_capacity"),
+    ({"sku": "phone_number_extra", "quantity": 1}, "requirement_unmet"),
+    ({"sku": "no_such_thing", "quantity": 1}, "product_not_found"),
+    ({"sku": "workplace_enterprise", "quantity": 1}, "sales_only"),
+    ({"sku": "large_meeting_500", "quantity": 1}, "capacity_exists"),
+    ({"sku": "storage_30"}, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("wish", "code"), CAPACITIES)
+async def test_a_capacity_that_does_not_fit_is_not_bought(customer: Customer, wish: dict[str, Any], code: str) -> None:
+    bundle = await customer.begun()
+    await customer.done(bundle, "capacities", {"sku": "large_meeting_500", "quantity": 1})
+    assert problem(await customer.change(bundle, "capacities", wish)) == code
+
+
+CANCELLATIONS: list[tuple[dict[str, Any], str]] = [
+    ({}, "invalid_request"),
+    ({"reason": "bored"}, "invalid_request"),
+    ({"reason": "other", "comment": "x" * 1001}, "invalid_request"),
+    ({"reason": "other", "comment": "bell \u0007"}, "invalid_request"),
+    ({"reason": "other", "comment": "nothing \u0000"}, "invalid_request"),
+    ({"reason": "other", "comment": "escape \u001b[31m"}, "invalid_request"),
+    ({"reason": "other", "comment": "next line \u0085"}, "invalid_request"),
+    ({"reason": "other", "comment": None}, "invalid_request"),
+    ({"reason": "other", "refund": "yes"}, "invalid_request"),
+    ({"reason": "other", "cascade": 1}, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("body", "code"), CANCELLATIONS)
+async def test_a_cancellation_that_is_none_is_refused(customer: Customer, body: dict[str, Any], code: str) -> None:
+    assert problem(await customer.change(await customer.begun(), "cancel", body)) == code
+
+
+async def test_a_long_comment_in_any_language_is_kept_as_it_is(customer: Customer) -> None:
+    comment = ("Zu teuer – 高すぎる 🙃\n\t" * 100)[:1000]
+    answer = await customer.done(await customer.begun(), "cancel", {"reason": "other", "comment": comment})
+    assert answer["events"][0]["data"]["comment"] == comment
+
+
+async def test_the_base_ends_last(customer: Customer) -> None:
+    bundle = await customer.begun()
+    await customer.done(bundle, "capacities", {"sku": "storage_30", "quantity": 1})
+    answer = await customer.change(bundle, "cancel", {"reason": "other"})
+    assert problem(answer) == "active_addons"
+    assert answer.json()["lines"] == ["line-2"]
+    cancelled = await customer.done(bundle, "cancel", {"reason": "other", "cascade": True})
+    assert [event["type"] for event in cancelled["events"]] == ["plans.AddOnCancelled", "plans.PlanCancelled"]
+
+
+async def test_a_cancelled_plan_is_reinstated_and_nothing_else(customer: Customer) -> None:
+    bundle = await customer.begun()
+    assert problem(await customer.change(bundle, "reinstate", {})) == "not_cancelled"
+    await customer.done(bundle, "cancel", {"reason": "other"})
+    assert problem(await customer.change(bundle, "cancel", {"reason": "other"})) == "already_cancelled"
+    assert problem(await customer.change(bundle, "edit", {"quantity": 8})) == "plan_cancelled"
+    assert (
+        problem(await customer.change(bundle, "capacities", {"sku": "storage_30", "quantity": 1})) == "plan_cancelled"
+    )
+    customer.clock.at += timedelta(days=30)
+    assert problem(await customer.change(bundle, "reinstate", {})) == "plan_ended"
+
+
+async def test_what_is_already_so_is_no_change(customer: Customer) -> None:
+    bundle = await customer.begun()
+    for body in ({"quantity": 9}, {"sku": "workplace_pro"}):
+        assert problem(await customer.change(bundle, "edit", body)) == "no_change"
+    assert problem(await customer.change(bundle, "edit", {})) == "invalid_request"  # and no change is discarded by it
+    assert problem(await customer.change(bundle, "discard-pending-change", {})) == "no_pending_change"
+    await customer.done(bundle, "assign-licence", {"assignee": "ann"})
+    assert problem(await customer.change(bundle, "assign-licence", {"assignee": "ann"})) == "no_change"
+    assert problem(await customer.change(bundle, "unassign-licence", {"assignee": "bob"})) == "no_change"
+
+
+async def test_a_refund_asked_for_too_late_is_refused_and_tells_until_when(customer: Customer) -> None:
+    bundle = await customer.begun("workplace_business", 10, "annual")
+    customer.clock.at += timedelta(days=31)
+    answer = await customer.change(bundle, "cancel", {"reason": "other", "refund": True})
+    assert problem(answer) == "refund_window_closed"
+    assert answer.json()["closed_on"] == "2026-07-01"
+    await customer.done(bundle, "cancel", {"reason": "other"})
+
+
+async def test_a_line_that_is_not_there_and_an_assignee_that_is_a_name_are_refused(customer: Customer) -> None:
+    bundle = await customer.begun()
+    assert problem(await customer.change(bundle, "edit", {"line_id": "line-9", "quantity": 1})) == "line_not_found"
+    for assignee in ("Ann Smith", "ann@example.org", "", "x" * 65, "ann\n"):
+        assert problem(await customer.change(bundle, "assign-licence", {"assignee": assignee})) == "invalid_request"
+
+
+async def test_a_day_is_the_accounts_and_not_the_machines(customer: Customer) -> None:
+    customer.clock.at = JUNE_1_IN_NEW_YORK.replace(day=11, hour=3)  # still June 10 in New York
+    started = done(await customer.start())["events"][0]["data"]
+    assert started["anchor_on"] == "2026-06-10"
+
+
+async def test_the_clock_going_backwards_dates_nothing_before_what_is_recorded(customer: Customer) -> None:
+    bundle = await customer.begun(quantity=3)
+    customer.clock.at = JUNE_1_IN_NEW_YORK - timedelta(days=1)
+    assert problem(await customer.change(bundle, "edit", {"quantity": 4})) == "date_out_of_range"
+
+
+async def test_a_change_names_the_revision_it_was_decided_on(customer: Customer) -> None:
+    bundle = await customer.begun()
+    body = {"quantity": 8}
+    assert problem(await customer.change(bundle, "edit", body, None)) == "revision_required"
+    for tag in (
+        '"1"',
+        '"-1"',
+        '"99999999999999999999"',
+        '"x"',
+        "0",
+        'W/"0"',
+        '"0", "1"',
+        '""',
+        "",
+        "**",
+        '"00"',
+        '"٠"',
+    ):
+        answer = await customer.send(
+            "POST",
+            f"/accounts/acme/plans/{bundle}/edit",
+            body,
+            **{"If-Match": tag.encode()},  # type: ignore[arg-type]
+        )
+        assert problem(answer) == "revision_stale", tag
+    answer = await customer.change(bundle, "edit", body, '"0"')
+    assert done(answer)["revision"] == 1
+    assert answer.headers["etag"] == '"1"'
+    stale = await customer.change(bundle, "edit", {"quantity": 7}, '"0"')
+    assert (problem(stale), stale.json()["revision"]) == ("revision_stale", 1)
+    assert problem(await customer.quote(bundle, "edit", {"quantity": 7}, If_Match='"0"')) == "revision_stale"
+
+
+async def test_of_two_editors_with_one_revision_one_is_first(customer: Customer) -> None:
+    bundle = await customer.begun()
+    first, second = [await customer.change(bundle, "edit", {"quantity": quantity}, '"0"') for quantity in (8, 7)]
+    assert done(first)["revision"] == 1
+    assert problem(second) == "revision_stale"
+
+
+async def test_an_amount_beyond_what_can_be_billed_is_refused(customer: Customer) -> None:
+    dear = BOOK_FILE.read_bytes().replace(b'"2025-01-01"', b'"2031-01-01"').replace(b"1699", b"1000000000000")
+    done(await customer.publish(77, dear))
+    customer.clock.at = JUNE_1_IN_NEW_YORK.replace(year=2031)
+    assert done(await customer.quote_start({"sku": "workplace_pro", "quantity": 1, "cycle": "monthly"}))
+    assert problem(await customer.start(quantity=2)) == "amount_too_large"
+
+
+async def test_a_currency_without_a_price_is_refused_with_those_that_have_one(customer: Customer) -> None:
+    japan = customer.as_other("umbrella", umbrella=EDIT)
+    done(await japan.open({"currency": "JPY", "time_zone": "Asia/Tokyo"}))
+    answer = await japan.start()
+    assert problem(answer) == "currency_unavailable"
+    assert answer.json()["currencies"] == ["USD"]
+
+
+async def test_commands_succeed_while_nobody_listens_where_kafka_should_be(customer: Customer) -> None:
+    await customer.begun()
+    async with asyncio.timeout(10):
+        while not await _waiting_for_kafka(customer):  # noqa: ASYNC110  a metric can only be asked
+            await asyncio.sleep(0.05)
+    assert (await customer.http.get("/health/ready")).status_code == 200
+
+
+async def _waiting_for_kafka(customer: Customer) -> bool:
+    metrics = (await customer.http.get("/metrics")).text.splitlines()
+    (lag,) = [line.split()[-1] for line in metrics if line.startswith("billing_relay_lag_events")]
+    return float(lag) > 0
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+members = st.sampled_from(["sku", "quantity", "cycle", "line_id", "reason", "assignee", "refund", "quote_token", "x"])
+nearly = st.sampled_from([1, 9, "workplace_pro", "storage_30", "monthly", "line-1", "other", "ann", True])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@every(st.sampled_from([*CHANGES, "plans"]), anything | st.dictionaries(members, nearly | anything, max_size=4))
+async def test_no_body_whatsoever_is_our_mistake(customer: Customer, change: str, body: Any) -> None:
+    sent = json.dumps(body).encode()
+    path = "/accounts/acme/plans" if change == "plans" else f"/accounts/acme/plans/{await _bundle(customer)}/{change}"
+    answer = await customer.send("POST", path, sent, If_Match="*")
+    assert answer.status_code in (200, 201) or (problem(answer) and answer.status_code < 500)
+
+
+async def _bundle(customer: Customer) -> str:
+    """The one plan all bodies are thrown at."""
+    return bundle_of(done(await customer.start(Idempotency_Key="thrown-at")))
+
+
+async def test_the_answer_tells_what_was_recorded_and_where(customer: Customer) -> None:
+    answer = await customer.start(X_Correlation_Id="asked-1")
+    members = done(answer)
+    assert answer.status_code == 201
+    assert answer.headers["etag"] == f'"{members["revision"]}"' == '"0"'
+    assert answer.headers["billing-position"] == members["position"]
+    assert members["position"].startswith("plans:")
+    assert answer.headers["x-correlation-id"] == "asked-1"
+    (event,) = members["events"]
+    assert (event["type"], event["revision"]) == ("plans.PlanStarted", 0)
+    assert event["data"]["bundle_id"] == bundle_of(members)

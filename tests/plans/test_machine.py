@@ -1,0 +1,188 @@
+"""Whatever is asked of a plan, in any order, while days go by: what must hold after every answer."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from contracts.plan_actions import PlanAction, why_not
+from contracts.plans import PlanEvent
+from contracts.problems import PROBLEMS
+from contracts.terms import Cycle
+from services.plans.commands import PlanCommand
+from services.plans.decider import ACTIONS
+from services.plans.plan import BASE_LINE, Plan
+from services.plans.quotes import due_now, next_renewal_after
+from tests.plans.given import (
+    EDITOR,
+    JUNE_1,
+    VIEWER,
+    Given,
+    assign,
+    buy,
+    cancel,
+    discard,
+    edit,
+    nothing,
+    reinstate,
+    start,
+    unassign,
+)
+
+# What only the guard says; no_change and no_pending_change are told by rules about one line or person as well.
+GUARD_ONLY = {"forbidden", "plan_ended", "plan_cancelled", "already_cancelled", "not_cancelled", "renewal_due"}
+GUARD_ONLY |= {"one_month_plan", "all_licences_assigned"}
+BASES = [
+    ("workplace_basic", Cycle.MONTHLY),
+    ("workplace_pro", Cycle.MONTHLY),
+    ("workplace_pro", Cycle.ANNUAL),
+    ("workplace_business", Cycle.ANNUAL),
+    ("webinar_one_month_500", Cycle.ONE_MONTH),
+]
+WORKPLACE = ["workplace_basic", "workplace_pro", "workplace_business", "workplace_business_plus"]
+CAPACITIES = ["large_meeting_500", "large_meeting_1000", "storage_30", "phone_number_extra", "whiteboard_plus", "rooms"]
+lines = st.sampled_from([None, "line-1", "line-2", "line-3"])
+quantities = st.integers(1, 14)
+people = st.sampled_from(["ann", "bob", "cy", "dee"])
+who = st.sampled_from([EDITOR] * 9 + [VIEWER])
+
+
+class PlanMachine(RuleBasedStateMachine):
+    @initialize(base=st.sampled_from(BASES), quantity=st.integers(1, 12))
+    def begins(self, base: tuple[str, Cycle], quantity: int) -> None:
+        sku, cycle = base
+        quantity = {"workplace_business": 10 + quantity, "workplace_pro": min(quantity, 9)}.get(sku, min(quantity, 10))
+        bases = frozenset({"workplace_pro"})
+        self.given: Given = nothing().after(start(sku, quantity, cycle, account_bases=bases))
+        self.on, self.asked = JUNE_1, 0
+
+    @property
+    def plan(self) -> Plan:
+        return self.given.known()
+
+    @rule(days=st.sampled_from([1, 1, 3, 9, 9, 25, 120]))
+    @precondition(lambda self: self.on < JUNE_1 + timedelta(days=400))
+    def days_go_by(self, days: int) -> None:
+        self.on += timedelta(days=days)
+
+    @rule(by=who, quantity=st.none() | quantities, sku=st.none() | st.sampled_from(WORKPLACE), line_id=lines)
+    def edits(self, by: frozenset[Any], quantity: int | None, sku: str | None, line_id: str | None) -> None:
+        self._ask(edit(quantity, self.on, sku=sku, line_id=line_id, privileges=by, change_id=self._change_id()))
+
+    @rule(by=who, quantity=quantities)
+    def changes_licences(self, by: frozenset[Any], quantity: int) -> None:
+        self._ask(edit(quantity, self.on, privileges=by, change_id=self._change_id()))
+
+    @rule(by=who, sku=st.sampled_from(CAPACITIES), quantity=st.integers(1, 3), cycle=st.none() | st.sampled_from(Cycle))
+    def buys_a_capacity(self, by: frozenset[Any], sku: str, quantity: int, cycle: Cycle | None) -> None:
+        self._ask(buy(sku, quantity, self.on, cycle=cycle, privileges=by))
+
+    @rule(by=who, line_id=lines)
+    def discards(self, by: frozenset[Any], line_id: str | None) -> None:
+        self._ask(discard(self.on, line_id=line_id, privileges=by))
+
+    @rule(by=who, refund=st.booleans(), cascade=st.sampled_from([True, True, False]))
+    def cancels(self, by: frozenset[Any], refund: bool, cascade: bool) -> None:
+        self._ask(cancel(self.on, refund=refund, cascade=cascade, privileges=by))
+
+    @rule(by=who)
+    def reinstates(self, by: frozenset[Any]) -> None:
+        self._ask(reinstate(self.on, privileges=by))
+
+    @rule(by=who, person=people)
+    def assigns(self, by: frozenset[Any], person: str) -> None:
+        self._ask(assign(person, self.on, privileges=by))
+
+    @rule(by=who, person=people)
+    def unassigns(self, by: frozenset[Any], person: str) -> None:
+        self._ask(unassign(person, self.on, privileges=by))
+
+    @rule(line_id=lines)
+    def a_reduction_and_its_discard_change_nothing(self, line_id: str | None) -> None:
+        before = self.plan
+        line = before.lines.get(line_id or BASE_LINE)
+        if line is None or line.quantity == 1 or line.line_id in before.pending:
+            return
+        outcome = self.given.when(edit(line.quantity - 1, self.on, line_id=line_id, change_id="a-moment"))
+        if outcome.refused is None and self.on < before.term.end:
+            after = outcome.happened().after(discard(self.on, line_id=line_id)).known()
+            assert (after.lines, after.next_renewal()) == (before.lines, before.next_renewal())
+            assert (after.pending, after.charged_minor) == (before.pending, before.charged_minor)
+
+    def _change_id(self) -> str:
+        self.asked += 1
+        return f"change-{self.asked}"
+
+    def _ask(self, command: PlanCommand) -> None:
+        before = self.plan
+        expected = why_not(ACTIONS[type(command)], before.standing(), command.on, command.privileges)
+        outcome = self.given.when(command)
+        if outcome.refused is not None:
+            assert outcome.refused.code in PROBLEMS
+            assert expected in (None, outcome.refused.code)
+            assert (expected is None) <= (outcome.refused.code not in GUARD_ONLY)
+            return
+        assert expected is None
+        assert outcome.events
+        self.given = outcome.happened()
+        self._check_money(before.charged_minor, outcome.events)
+
+    def _check_money(self, charged_before: Mapping[str, int], events: list[PlanEvent]) -> None:
+        due = due_now(events, self.plan.currency)
+        assert due.net_minor == sum(self.plan.charged_minor.values()) - sum(charged_before.values())
+        assert next_renewal_after(events, self.plan.next_renewal()) == self.plan.next_renewal()
+        for part in due.lines:
+            assert (part.amount_minor >= 0) == (part.part == "charge") or part.amount_minor == 0
+            assert (part.period_start, part.period_end) == (self.plan.term.start, self.plan.term.end)
+            assert abs(part.amount_minor) <= part.full_minor
+
+    @invariant()
+    def credits_never_exceed_charges(self) -> None:
+        assert all(charged >= 0 for charged in self.plan.charged_minor.values())
+
+    @invariant()
+    def a_line_is_charged_at_most_its_dearest_term(self) -> None:
+        for line_id, line in self.plan.lines.items():
+            dearest = max([line.total_minor, *(edit.before.total_minor for edit in self._edits_of(line_id))])
+            assert self.plan.charged_minor.get(line_id, 0) <= dearest
+
+    @invariant()
+    def nobody_loses_a_licence(self) -> None:
+        assert len(self.plan.assigned) <= self.plan.base.quantity
+
+    @invariant()
+    def a_plan_has_one_base_and_each_line_has_one_pending_change_at_most(self) -> None:
+        assert [line.line_id for line in self.plan.lines.values() if line.kind == "base"] == [BASE_LINE]
+        assert set(self.plan.pending) <= set(self.plan.lines)
+        changes = [change.change_id for change in self.plan.pending.values()]
+        assert len(set(changes)) == len(changes) == self.plan.standing().pending_changes
+        assert all(change.effective_on == self.plan.term.end for change in self.plan.pending.values())
+
+    @invariant()
+    def the_next_term_holds_what_its_base_allows(self) -> None:
+        renewed = {line.line_id: line for line in self.plan.next_renewal().lines}
+        for line_id, line in renewed.items():
+            requires = self.given.catalogue.product(line.sku, self.on).requires
+            assert line_id == BASE_LINE or not requires or renewed[BASE_LINE].sku in requires
+
+    @invariant()
+    def what_ends_does_not_renew(self) -> None:
+        if self.plan.cancellation or self.plan.cycle is Cycle.ONE_MONTH:
+            assert self.plan.next_renewal().amount_minor == 0
+        assert bool(self.plan.ending) <= bool(self.plan.cancellation)
+
+    @invariant()
+    def every_action_is_guarded(self) -> None:
+        assert set(ACTIONS.values()) == set(PlanAction)
+
+    def _edits_of(self, line_id: str) -> list[Any]:
+        return [e for e in self.given.told if getattr(getattr(e, "before", None), "line_id", None) == line_id]
+
+
+PlanMachine.TestCase.settings = settings(
+    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestPlanMachine = PlanMachine.TestCase
