@@ -82,6 +82,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "price_book_invalid": ProblemType(422, "The price book contradicts itself", "Mend what errors names."),
     # machines
     "event_position_invalid": ProblemType(422, "Not a position of this log", "Send a position this log gave you."),
+    "still_parked": ProblemType(409, "The event still cannot be applied", "Mend what its log line names, then retry."),
     "read_model_behind": ProblemType(503, "The read model has not reached that position yet", "Try again shortly."),
     "store_unavailable": ProblemType(503, "The event store is unavailable", "Nothing was recorded; try again."),
     "outcome_unknown": ProblemType(

@@ -104,5 +104,24 @@ def status(data_dir: DataDir = DATA_DIR) -> None:
     raise SystemExit(show(Folder(data_dir).read_state()))
 
 
+@app.command()
+def parked(
+    replay: Annotated[bool, typer.Option(help="Take them in again, once what stood against them is mended.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Show the streams that wait for an event that could not be applied; --replay takes them in again.
+
+    Examples:
+
+      billing parked
+
+      billing parked --replay
+    """
+    from deploy.local.folder import Folder
+    from deploy.local.parked import show
+
+    raise SystemExit(show(Folder(data_dir), replay))
+
+
 if __name__ == "__main__":
     app()

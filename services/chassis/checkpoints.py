@@ -7,9 +7,10 @@ from pathlib import Path
 
 import orjson
 
+from contracts.envelope import Envelope
 from contracts.topics import Owner
 
-from .consumer import Parked
+from .sink import Parked
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS checkpoints (
@@ -47,6 +48,14 @@ class Checkpoints:
 
     async def parked_streams(self, owner: Owner) -> set[str]:
         return {stream for (stream,) in self._db.execute("SELECT stream FROM parked WHERE owner = ?", (owner,))}
+
+    async def parked_events(self, owner: Owner, stream: str) -> list[Envelope]:
+        """In order."""
+        query = "SELECT envelope FROM parked WHERE owner = ? AND stream = ? ORDER BY position"
+        return [Envelope(**orjson.loads(envelope)) for (envelope,) in self._db.execute(query, (owner, stream))]
+
+    async def forget_parked(self, owner: Owner, stream: str) -> None:
+        self._db.execute("DELETE FROM parked WHERE owner = ? AND stream = ?", (owner, stream))
 
     async def save(self, owner: Owner, checkpoints: Mapping[int, int], parked: Sequence[Parked]) -> None:
         """Both in one transaction. A checkpoint never goes back."""

@@ -5,13 +5,12 @@ Offsets are committed only to spare reading again: the checkpoints, committed wi
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
@@ -19,6 +18,7 @@ from faststream.kafka.annotations import KafkaMessage
 from contracts.envelope import from_kafka
 from contracts.topics import Owner, topic_of
 
+from . import kafka
 from .follower import Follower, Read, pause
 from .metrics import Metrics
 from .sink import CannotApply, Feed, Parked, Sink
@@ -77,8 +77,7 @@ class Consumer:
                 failures += 1
                 log.warning("kafka_unavailable", reason=str(error))
             finally:
-                with suppress(KafkaError, OSError, TimeoutError):
-                    await asyncio.wait_for(broker.stop(), 2 * STOP_S)
+                await kafka.stopped(broker.stop(), 2 * STOP_S)
             await pause(failures)
 
     def _broker(self) -> KafkaBroker:

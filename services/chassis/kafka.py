@@ -1,8 +1,9 @@
 """Kafka as this project uses it: topics of a fixed number of partitions, what each one holds last, whole batches."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -114,8 +115,7 @@ async def sending(bootstrap: str, topic: str) -> AsyncIterator[Sender]:
         await sender.start()
         yield Sender(sender, topic)
     finally:
-        with suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(sender.stop(), STOP_S)
+        await stopped(sender.stop(), STOP_S)
 
 
 async def tail_positions(bootstrap: str, topic: str, partitions: int, forgets: bool = False) -> dict[int, int]:
@@ -149,9 +149,19 @@ async def tail_positions(bootstrap: str, topic: str, partitions: int, forgets: b
             if not found:
                 break
     finally:
-        with suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(consumer.stop(), STOP_S)
+        await stopped(consumer.stop(), STOP_S)
     return tails
+
+
+async def stopped(stop: Coroutine[Any, Any, None], timeout_s: float) -> None:
+    """Waits until a client has stopped, well or badly, but not for ever.
+
+    In a task of its own: aiokafka's `stop` may end with the CancelledError of a task inside it, and whoever awaited
+    that would end without a word, as if cancelled."""
+    stopping = asyncio.create_task(stop)
+    await asyncio.wait((stopping,), timeout=timeout_s)
+    if not stopping.cancel() and not stopping.cancelled():
+        stopping.exception()  # looked at, so that nobody warns that it was not
 
 
 def _position_of(headers: Sequence[tuple[str, bytes]]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from contracts.topics import Owner
+from services.chassis import parked
 from services.chassis.auth import Authenticator, ServiceToken
 from services.chassis.clock import SystemClock
 from services.chassis.consumer import Consumer, consuming
@@ -46,9 +47,10 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
             waiter = Waiter(consumer, session, settings.renewals_url, settings.read_wait_s)
             async with consuming(consumer, metrics):
                 yield {
+                    "consumer": consumer,
                     "reads": Reads(store, waiter, SystemClock()),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
                 }
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("gateway", lifespan, [], authenticator, checks, metrics, routes=routes())
+    return create_app("gateway", lifespan, [parked.router], authenticator, checks, metrics, routes=routes())

@@ -52,10 +52,12 @@ class Waiter:
         await self._reached(owner, account_id, position, self._wait_s)
 
     async def effects_reached(self, account_id: str, position: int, authorization: str) -> None:
-        """As `reached` for an event of plans, but for what renewals made of it."""
+        """As `reached` for an event of plans, and for what renewals made of it."""
         deadline = monotonic() + self._wait_s
         head = await self._followed(account_id, position, authorization)
-        await self._reached(Owner.RENEWALS, account_id, head, max(0.0, deadline - monotonic()))
+        # Plans too: whose account it is, is known from there, and renewals may be further than we are.
+        for owner, wanted_position in ((Owner.RENEWALS, head), (Owner.PLANS, position)):
+            await self._reached(owner, account_id, wanted_position, max(0.0, deadline - monotonic()))
 
     async def _reached(self, owner: Owner, account_id: str, position: int, wait_s: float) -> None:
         if not await self._following.wait_for(owner, account_id, position, wait_s):

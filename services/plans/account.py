@@ -10,6 +10,9 @@ from contracts.problems import Refused
 
 from .commands import OpenAccount
 
+# Names in the zone table that mean whatever a machine is set to, no place at all, or the same table in other seconds.
+NO_PLACES = ("localtime", "posixrules", "Factory", "posix/", "right/")
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -34,7 +37,9 @@ def evolve(_account: Account | None, event: AccountEvent, _effective_on: date) -
 
 
 def _is_zone(name: str) -> bool:
+    if not name or name.startswith(NO_PLACES):
+        return False
     try:
-        return bool(name) and ZoneInfo(name) is not None
+        return ZoneInfo(name) is not None
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False

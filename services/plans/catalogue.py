@@ -98,8 +98,9 @@ def _product_errors(products: tuple[Product, ...]) -> list[str]:
             errors.append(f"{product.sku} has a maximum below its minimum")
         if not product.sales_only and not any(product.prices.values()):
             errors.append(f"{product.sku} has no price")
-        if product.kind is not ProductKind.BASE and any(Cycle.ONE_MONTH in of for of in product.prices.values()):
-            errors.append(f"{product.sku} cannot be sold for one month: it is not a base")
+        cycles = {cycle for of in product.prices.values() for cycle in of}
+        if Cycle.ONE_MONTH in cycles and (len(cycles) > 1 or product.kind is not ProductKind.BASE):
+            errors.append(f"{product.sku} cannot be sold for one month: only a base without another cycle can")
     return errors + _circle_errors({product.sku: product.requires for product in products})
 
 

@@ -9,6 +9,7 @@ import aiohttp
 from fastapi import FastAPI
 
 from contracts.topics import Owner
+from services.chassis import parked
 from services.chassis.auth import Authenticator, ServiceToken
 from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import SystemClock
@@ -50,4 +51,4 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
 
     feed = feed_router(lambda request: request.state.store, Owner.RENEWALS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("renewals", lifespan, [router, feed], authenticator, checks, metrics)
+    return create_app("renewals", lifespan, [router, feed, parked.router], authenticator, checks, metrics)

@@ -1,6 +1,6 @@
 """How far renewals have followed plans: lets a reader wait for the effects of its own command."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -21,7 +21,7 @@ router = APIRouter()
 async def consumed(
     request: Request,
     caller: Annotated[Caller, Depends(http.caller)],
-    owner: Owner,
+    owner: Literal[Owner.PLANS],  # the only one followed
     account_id: str,
     position: Annotated[int, Query(ge=0, le=2**62)],
 ) -> dict[str, int]:

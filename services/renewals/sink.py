@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from contracts.envelope import Actor, Envelope, Metadata
+from contracts.renewals import RenewalEvent
 from contracts.topics import Owner
 from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import Clock, instant
@@ -40,6 +41,14 @@ class PolicySink:
     async def parked_streams(self, owner: Owner) -> set[str]:
         return await self._progress.parked_streams(owner)
 
+    async def parked_events(self, owner: Owner, stream: str) -> list[Envelope]:
+        return await self._progress.parked_events(owner, stream)
+
+    async def unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
+        """Carries out what the parked events call for; only then are they forgotten."""
+        await self._follow(events)
+        await self._progress.forget_parked(owner, stream)
+
     async def apply(
         self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
     ) -> None:
@@ -64,10 +73,14 @@ class PolicySink:
             raise CannotApply(event) from error
         if command is None:
             return
-        stream = f"renewal-{event.account_id}"
-        await self._renewals.handle(
-            stream, Command(self._metadata(event)), lambda state, _: decider.decide(command, state)
-        )
+
+        def decide(state: AccountRenewals | None, _: int) -> list[RenewalEvent]:
+            try:
+                return decider.decide(command, state)
+            except ValueError as error:  # an account's total beyond Minor: one account must not hold up all others
+                raise CannotApply(event) from error
+
+        await self._renewals.handle(f"renewal-{event.account_id}", Command(self._metadata(event)), decide)
 
     def _metadata(self, cause: Envelope) -> Metadata:
         command_id = str(uuid.uuid5(_POLICY, cause.event_id))

@@ -16,7 +16,7 @@ BLOCK_EVENTS = 50
 class Ledger:
     """In memory: nothing awaits while it commits, so a commit is whole or not at all.
 
-    applied: what was applied, in order. ignored: how often an event at or behind its stream's row came again, which only
+    applied: what was applied, in order. ignored: how often an event came again that its stream's row has: that only
     happens to processes that share a sink. away: while it is set, nothing can be committed. poison: positions.
     """
 

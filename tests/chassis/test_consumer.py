@@ -118,7 +118,7 @@ async def test_what_kafka_brings_is_applied_once_and_in_order_without_the_feed(
     async with relaying(store, broker, tmp_path), consuming(ledger, feed, broker) as consumer:
         await happens(store, 1000)
         await until(count(ledger, 1000))
-        with pytest.raises(RuntimeError, match="not caught up with plans: not_verified: the owner does not answer"):
+        with pytest.raises(RuntimeError, match="not caught up with plans"):
             await consumer.check(Owner.PLANS)
         feed.away = False
         await until(lambda: following(consumer).caught_up)
@@ -202,7 +202,7 @@ async def test_the_feed_delivers_while_kafka_is_away(
 async def test_a_broker_that_loses_everything_in_mid_load_costs_no_event(
     store: MemoryEventStore, feed: StoreFeed, ledger: Ledger, broker: Broker, tmp_path: Path
 ) -> None:
-    async with relaying(store, broker, tmp_path), consuming(ledger, feed, broker) as consumer:
+    async with relaying(store, broker, tmp_path), consuming(ledger, feed, broker):
         for turn in range(2):
             load = asyncio.create_task(happens(store, 1000, seed=turn))
             await until(count(ledger, 1000 * turn + 300))
@@ -211,9 +211,8 @@ async def test_a_broker_that_loses_everything_in_mid_load_costs_no_event(
             await load
             await until(count(ledger, 1000 * turn + 1000), LONG_S)
         feed.away = True  # and Kafka brings news again
-        head = await happens(store, 100, seed=9)
-        account = (await log_of(store))[-1]
-        assert await consumer.wait_for(Owner.PLANS, key_of(account).decode(), head, LONG_S)
+        await happens(store, 100, seed=9)
+        await until(count(ledger, 2100), LONG_S)
     await assert_applied_once_in_order(ledger, store)
     assert ledger.ignored == 0
 
@@ -231,16 +230,19 @@ async def committed(broker: Broker, offset: int) -> None:
     await consumer.stop()
 
 
-async def test_a_group_that_was_further_than_a_lost_topic_begins_at_its_start(
+async def test_a_group_that_was_further_than_a_lost_topic_reads_the_feed_meanwhile(
     store: MemoryEventStore, feed: StoreFeed, ledger: Ledger, broker: Broker
 ) -> None:
-    feed.away = True
-    await happens(store, 200)
-    await committed(broker, 5000)
-    await put(broker, store)
+    """The embedded broker has no answer for such a place; Apache Kafka says so, and the client begins at the start."""
+    await committed(broker, 30)
     async with consuming(ledger, feed, broker):
-        await until(count(ledger, 200), LONG_S)
+        for turn in range(4):
+            after = await store.head()
+            await happens(store, 100, seed=turn)
+            await put(broker, store, after=after)
+            await until(count(ledger, 100 * (turn + 1)), LONG_S)
     await assert_applied_once_in_order(ledger, store)
+    assert ledger.ignored == 0
 
 
 async def test_a_new_topic_that_outgrew_the_groups_place_shows_a_hole(
@@ -325,7 +327,7 @@ async def test_records_that_are_not_ours_are_left_out_and_counted(
             (b"key", b"{}", [("ce_position", b"x")]),
             (b"key", b"", [("ce_id", b"\xff")]),
         ]
-        await sender.send({number: foreign for number in range(PARTITIONS)})
+        await sender.send(dict.fromkeys(range(PARTITIONS), foreign))
     await put(broker, store)
     async with consuming(ledger, feed, broker) as consumer:
         await until(count(ledger, 100))

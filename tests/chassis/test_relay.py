@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import DefaultPartitioner
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 
-from contracts.envelope import from_kafka, opened
+from contracts.envelope import from_kafka, kafka_headers, opened
 from contracts.topics import Owner, topic_of
 from services.chassis import kafka
 from services.chassis.event_store import MAX_EVENT_BYTES, NO_STREAM
@@ -188,7 +188,9 @@ async def test_a_broker_that_lost_everything_in_mid_load_is_told_of_by_prevposit
     store: MemoryEventStore, broker: Broker, frontier: Path
 ) -> None:
     await happens(store, 1000)
-    async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS, broker_forgets=True)) as relay:
+    async with relaying(
+        Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS, broker_forgets=True)
+    ) as relay:
         await until(lambda: relay.published == 1000)
         load = asyncio.create_task(happens(store, 3000, seed=2))
         await until(lambda: relay.published > 1500)
@@ -230,6 +232,37 @@ async def test_an_empty_topic_without_a_frontier_gets_the_whole_log(
         await until(lambda: relay.published == head)
     await assert_nothing_was_left_out(store, broker)
     assert frontier.read_text() == "300"
+
+
+async def test_a_relay_without_its_frontier_repeats_nothing_that_the_topic_holds(
+    store: MemoryEventStore, broker: Broker, frontier: Path
+) -> None:
+    for turn in range(2):
+        head = await happens(store, 600, seed=turn)
+        frontier.unlink(missing_ok=True)
+        async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
+            await until(lambda head=head, relay=relay: relay.published == head)  # type: ignore[misc]
+    for records, log in zip(await published(broker), await by_partition(store), strict=True):
+        found = [record.position for record in log]
+        assert positions(records) == list(zip(found, [0, *found], strict=False))
+
+
+async def test_partitions_that_got_unequally_far_are_all_completed(
+    store: MemoryEventStore, broker: Broker, frontier: Path
+) -> None:
+    """As a broker leaves them that fails between two partitions of one chunk."""
+    head = await happens(store, 400)
+    await kafka.ensure_topic(broker.bootstrap, TOPIC, PARTITIONS)
+    async with kafka.sending(broker.bootstrap, TOPIC) as sender:
+        for number, log in enumerate(await by_partition(store)):
+            got = log[: len(log) * number // PARTITIONS]
+            before = [0, *(record.position for record in got)]
+            headers = [kafka_headers(record, "plans", prev) for record, prev in zip(got, before, strict=False)]
+            await sender.send({number: [(b"key", r.data, h) for r, h in zip(got, headers, strict=True)]} if got else {})
+    async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
+        await until(lambda: relay.published == head)
+    await assert_nothing_was_left_out(store, broker)
+    assert sum(map(len, await published(broker))) == 400
 
 
 async def make_topic(broker: Broker, partitions: int) -> None:

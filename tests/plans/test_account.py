@@ -45,3 +45,10 @@ def test_a_time_zone_that_does_not_exist_is_refused(zone: str) -> None:
     with pytest.raises(Refused) as refused:
         decide(OpenAccount(Currency.EUR, zone), None)
     assert refused.value.code == "time_zone_unknown"
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "posix/Europe/Vienna", "right/Europe/Vienna"])
+def test_a_time_zone_means_the_same_on_every_machine(zone: str) -> None:
+    with pytest.raises(Refused) as refused:
+        decide(OpenAccount(Currency.EUR, zone), None)
+    assert refused.value.code == "time_zone_unknown"

@@ -139,6 +139,10 @@ NO_BOOKS: dict[str, tuple[dict[str, Any], str]] = {
         {"products": priced("storage_30", {"USD": {"one_month": fixed(1)}})},
         "storage_30 cannot be sold for one month",
     ),
+    "a renewing base for one month": (
+        {"products": priced("rooms", {"USD": {"one_month": fixed(1), "monthly": fixed(1)}})},
+        "rooms cannot be sold for one month",
+    ),
 }
 
 

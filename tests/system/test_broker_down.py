@@ -37,6 +37,7 @@ async def test_commands_succeed_and_are_read_without_kafka_which_gets_them_later
         else:
             portal.resume("broker")
 
+    _check_kafka_is_followed_again(portal, customer, plan)
     for owner, position in before.items():
         await _check_topic_has_everything(portal, owner, position, customer)
 
@@ -50,3 +51,23 @@ async def _check_topic_has_everything(portal: Portal, owner: Owner, after: int, 
     bodies = {record["position"]: json.loads(record["value"]) for record in records if record["position"] > after}
     assert len(events) >= COMMANDS
     assert bodies == {event["position"]: event["data"] for event in events}
+
+
+def _check_kafka_is_followed_again(portal: Portal, customer: Customer, plan: str) -> None:
+    """Events come from the topic again, and not by the feed alone, which looks every second at most."""
+    before = _from_kafka(portal)
+
+    def one_more_came() -> bool:
+        for command in ("assign-licence", "unassign-licence"):
+            customer.changed(plan, command, {"assignee": "person-1"})
+        return _from_kafka(portal) > before
+
+    portal.until(one_more_came)
+
+
+def _from_kafka(portal: Portal) -> float:
+    """How many events of plans the gateway has applied from its topic."""
+    name = 'billing_consumer_applied_events{owner="plans",source="kafka"}'
+    metrics = portal.http.get(f"{portal.url()}/metrics").text.splitlines()
+    (line,) = [line for line in metrics if line.startswith(name)]
+    return float(line.rpartition(" ")[2])
