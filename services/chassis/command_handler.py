@@ -128,7 +128,7 @@ class CommandHandler(Generic[State]):
                 continue
             cached = None
             if not events:
-                return Recorded(stream, loaded.revision, START, ())
+                return Recorded(stream, loaded.revision, _end(loaded), ())
             batch = new_events(events, command.metadata)
             try:
                 result = await self._append(stream, batch, loaded.revision)
@@ -217,6 +217,12 @@ def _note(receipts: dict[str, Receipt], metadata: Metadata, revision: int, posit
         if known
         else Receipt(metadata.request_digest, revision, revision, position)
     )
+
+
+def _end(loaded: Loaded[State]) -> int:
+    """The position of the last event: who is told that it is so already must be able to read that it is."""
+    last = next(reversed(loaded.receipts.values()), None)  # they were added in the order of the log
+    return last.position if last else START
 
 
 def _as_appended(record: Record) -> NewEvent:

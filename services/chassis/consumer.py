@@ -26,8 +26,9 @@ from .sink import CannotApply, Feed, Parked, Sink
 __all__ = ["CannotApply", "Consumer", "Feed", "Parked", "Sink", "consuming"]
 
 BATCH_EVENTS = 500
-BATCH_TIMEOUT_MS = 5  # FastStream waits this long for records, then sleeps as long
-FETCH_WAIT_MS = 5  # the embedded broker sleeps this wait out
+# Latency against an idle portal's processor time: at 5 ms each of three processes would keep a tenth of a core busy.
+BATCH_TIMEOUT_MS = 10  # FastStream waits this long for records, then sleeps as long
+FETCH_WAIT_MS = 20  # the embedded broker sleeps this wait out; a real one answers as soon as there is something
 STOP_S = 2.0
 
 log = structlog.get_logger(__name__)

@@ -9,17 +9,15 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 
 import structlog
 
-from contracts import codec
 from contracts.envelope import Envelope
 from contracts.topics import Owner, partition_of
 
-from .sink import CannotApply, Feed, Parked, ReplayableSink, Sink
+from .sink import CannotApply, Feed, Parked, ReplayableSink, Sink, current
 
 POISON_TRIES = 3
 MAX_PAUSE_S = 5.0
@@ -110,7 +108,7 @@ class Follower:
             raise TypeError(f"{type(self._sink).__name__} cannot replay what it parked")
         async with self._turn:
             events = await self._sink.parked_events(self.owner, stream)
-            await self._sink.unpark(self.owner, stream, [_current(event) for event in events])
+            await self._sink.unpark(self.owner, stream, [current(event) for event in events])
             self.parked_streams.discard(stream)
         return len(events)
 
@@ -194,7 +192,7 @@ class Follower:
         failures = tries = 0
         while True:
             try:
-                await self._sink.apply(self.owner, [_current(event) for event in events], marks, parked)
+                await self._sink.apply(self.owner, [current(event) for event in events], marks, parked)
                 break
             except CannotApply as poison:
                 tries += 1
@@ -224,17 +222,6 @@ class Follower:
     def _failed(self, what: str, error: Exception) -> None:
         self.trouble = f"{what}: {error or type(error).__name__}"
         log.warning(what, owner=self.owner, reason=str(error) or type(error).__name__)
-
-
-def _current(event: Envelope) -> Envelope:
-    """The event in the form written today. Raises CannotApply when it cannot be brought there."""
-    version = codec.VERSIONS.get(event.type, 0)
-    if event.version >= version:
-        return event
-    try:
-        return replace(event, version=version, data=codec.current(event.type, event.version, event.data))
-    except Exception as error:  # whatever it is: a pure function fails for one reason only, the event
-        raise CannotApply(event) from error
 
 
 def _set_aside(

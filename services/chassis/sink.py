@@ -1,9 +1,10 @@
 """What a consumer reads from and writes to: an owner's feed, and a sink that commits effects with its checkpoints."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+from contracts import codec
 from contracts.envelope import Envelope
 from contracts.topics import Owner
 
@@ -65,3 +66,14 @@ class Feed(Protocol):
         ...
 
     async def head(self) -> int: ...
+
+
+def current(event: Envelope) -> Envelope:
+    """The event in the form written today. Raises CannotApply when it cannot be brought there."""
+    version = codec.VERSIONS.get(event.type, 0)
+    if event.version >= version:
+        return event
+    try:
+        return replace(event, version=version, data=codec.current(event.type, event.version, event.data))
+    except Exception as error:  # whatever it is: a pure function fails for one reason only, the event
+        raise CannotApply(event) from error

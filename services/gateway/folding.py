@@ -1,12 +1,10 @@
 """Folds a batch of events into the rows of every projection. Pure but for `stored`, which finds a row."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
-from contracts import codec
 from contracts.envelope import Envelope
-from services.chassis.sink import CannotApply
+from services.chassis.sink import CannotApply, current
 
 from .projections import Projection, Row
 
@@ -38,7 +36,7 @@ def fold(
         following.setdefault(projection.CATEGORY, []).append((projection, rows))
     for event in events:
         for projection, rows in following.get(event.stream.partition("-")[0], ()):
-            envelope = _upcast(event)
+            envelope = current(event)
             key = projection.key(envelope)
             if key is not None:
                 known = rows.get(key) or stored(projection, key)
@@ -53,14 +51,3 @@ def _after(projection: Projection, known: Folded, envelope: Envelope) -> Folded:
         return Folded(known.account_id or projection.account(envelope), envelope.position, row)
     except Exception as error:  # whatever it is: a pure function fails for one reason only, the event
         raise CannotApply(envelope) from error
-
-
-def _upcast(event: Envelope) -> Envelope:
-    """The event in the form written today, whatever form it was read in."""
-    version = codec.VERSIONS.get(event.type, 0)
-    if event.version >= version:
-        return event
-    try:
-        return replace(event, version=version, data=codec.current(event.type, event.version, event.data))
-    except Exception as error:
-        raise CannotApply(event) from error

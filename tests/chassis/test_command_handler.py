@@ -70,6 +70,12 @@ async def test_a_command_is_appended_and_answered_with_its_place(handler: Comman
     assert (await handler.handle(STREAM, command(), assign("cy"))).revision == 2
 
 
+async def test_what_is_so_already_is_answered_with_the_place_where_it_became_so(handler: CommandHandler[Names]) -> None:
+    recorded = await handler.handle(STREAM, command(), assign("ann", "bob"))
+    again = await handler.handle(STREAM, command(), lambda *_: [])
+    assert (again.revision, again.position, again.events) == (recorded.revision, recorded.position, ())
+
+
 async def test_the_same_key_again_gets_the_original_answer_and_writes_nothing(
     store: MemoryEventStore, handler: CommandHandler[Names]
 ) -> None:

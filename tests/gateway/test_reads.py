@@ -286,6 +286,7 @@ async def test_a_summary_waits_for_what_renewals_made_of_a_plan_event(shown: Gat
     waiting = asyncio.create_task(shown.get(f"{SUMMARY}?min_position=plans:{events[-1].position}"))
     await asyncio.wait_for(shown.renewals.was_asked.wait(), 5)
     await shown.following.take_in(Owner.RENEWALS, made)
+    await shown.following.take_in(Owner.PLANS, events)
     assert (await waiting).json()["monthly"]["next"]["amount_minor"] == 8000
     (hop,) = shown.renewals.asked
     assert hop.path_qs == f"/consumed?owner=plans&position={events[-1].position}&account_id=acme"

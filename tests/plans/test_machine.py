@@ -8,25 +8,31 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from contracts.money import MAX_MINOR
 from contracts.plan_actions import PlanAction, why_not
 from contracts.plans import PlanEvent
 from contracts.problems import PROBLEMS
 from contracts.terms import Cycle
+from services.plans.catalogue import Catalogue
 from services.plans.commands import PlanCommand
 from services.plans.decider import ACTIONS
 from services.plans.plan import BASE_LINE, Plan
 from services.plans.quotes import due_now, next_renewal_after
 from tests.plans.given import (
     EDITOR,
+    FOR_SALE,
     JUNE_1,
     VIEWER,
     Given,
     assign,
     buy,
     cancel,
+    catalogue_of,
     discard,
     edit,
-    nothing,
+    fixed,
+    priced,
+    published,
     reinstate,
     start,
     unassign,
@@ -42,21 +48,23 @@ BASES = [
     ("workplace_business", Cycle.ANNUAL),
     ("webinar_one_month_500", Cycle.ONE_MONTH),
 ]
-WORKPLACE = ["workplace_basic", "workplace_pro", "workplace_business", "workplace_business_plus"]
+WORKPLACE = ["workplace_basic", "workplace_pro", "workplace_business", "workplace_business_plus", "no_such_thing"]
 CAPACITIES = ["large_meeting_500", "large_meeting_1000", "storage_30", "phone_number_extra", "whiteboard_plus", "rooms"]
+# A capacity so dear that a second one, or one beside a paid base, is beyond what can be billed.
+DEAR = catalogue_of(published(products=priced("large_meeting_500", {"USD": {"monthly": fixed(MAX_MINOR)}})))
 lines = st.sampled_from([None, "line-1", "line-2", "line-3"])
-quantities = st.integers(1, 14)
+quantities = st.integers(1, 14) | st.just(1_000_000)
 people = st.sampled_from(["ann", "bob", "cy", "dee"])
 who = st.sampled_from([EDITOR] * 9 + [VIEWER])
 
 
 class PlanMachine(RuleBasedStateMachine):
-    @initialize(base=st.sampled_from(BASES), quantity=st.integers(1, 12))
-    def begins(self, base: tuple[str, Cycle], quantity: int) -> None:
+    @initialize(base=st.sampled_from(BASES), quantity=st.integers(1, 12), sold=st.sampled_from([FOR_SALE] * 4 + [DEAR]))
+    def begins(self, base: tuple[str, Cycle], quantity: int, sold: Catalogue) -> None:
         sku, cycle = base
         quantity = {"workplace_business": 10 + quantity, "workplace_pro": min(quantity, 9)}.get(sku, min(quantity, 10))
         bases = frozenset({"workplace_pro"})
-        self.given: Given = nothing().after(start(sku, quantity, cycle, account_bases=bases))
+        self.given: Given = Given(catalogue=sold).after(start(sku, quantity, cycle, account_bases=bases))
         self.on, self.asked = JUNE_1, 0
 
     @property
