@@ -4,9 +4,10 @@ Offsets are committed only to spare reading again: the checkpoints, committed wi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -30,6 +31,8 @@ BATCH_EVENTS = 500
 BATCH_TIMEOUT_MS = 10  # FastStream waits this long for records, then sleeps as long
 FETCH_WAIT_MS = 20  # the embedded broker sleeps this wait out; a real one answers as soon as there is something
 STOP_S = 2.0
+
+Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +98,7 @@ class Consumer:
                 batch_timeout_ms=BATCH_TIMEOUT_MS,
                 fetch_max_wait_ms=FETCH_WAIT_MS,
                 listener=_Reloading(follower),
+                parser=_unparsed,
                 decoder=_undecoded,
                 no_reply=True,
             )
@@ -117,14 +121,13 @@ class _Reloading(ConsumerRebalanceListener):  # type: ignore[misc]
 
 def _handler(follower: Follower) -> Callable[[KafkaMessage], Awaitable[None]]:
     async def handle(message: KafkaMessage) -> None:
-        records = message.raw_message
-        await follower.take(_read(follower, records if isinstance(records, tuple) else (records,)))
+        await follower.take(_read(follower, cast(Records, message.raw_message)))
         await message.ack()
 
     return handle
 
 
-def _read(follower: Follower, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> list[Read]:
+def _read(follower: Follower, records: Records) -> list[Read]:
     """Without those that are not ours: whatever is the owner's is in its feed."""
     ours: list[Read] = []
     for record in records:
@@ -134,6 +137,13 @@ def _read(follower: Follower, records: Sequence["ConsumerRecord[bytes, bytes]"])
             follower.foreign += 1
             log.warning("foreign_record", topic=record.topic, partition=record.partition, offset=record.offset)
     return ours
+
+
+async def _unparsed(records: Records, original: Callable[[Records], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """FastStream's own reading of headers fails on one that is no text, and would end the subscription."""
+    message = await original((replace(records[0], headers=()),))
+    message.raw_message = records
+    return message
 
 
 async def _undecoded(_message: Any) -> None:

@@ -65,7 +65,10 @@ def _rendered() -> list[Processor]:
 
 
 def _quieten() -> None:
-    """Libraries that say every ordinary step at `info`; their warnings still come through."""
+    """Libraries that say every ordinary step at `info`; their warnings still come through, in our form."""
+    faststream = logging.getLogger("faststream")  # prints by itself what it does not pass on
+    faststream.handlers.clear()
+    faststream.propagate = True
     for name in ("uvicorn.error", "aiokafka", "faststream", "asyncio"):
         if logging.getLogger().level <= logging.INFO:
             logging.getLogger(name).setLevel(logging.WARNING)

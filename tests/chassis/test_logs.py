@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from faststream.kafka import KafkaBroker
 
 from services.chassis import logs
 
@@ -34,6 +35,7 @@ def test_a_line_names_its_service_and_its_request(logged: Any) -> None:
 
 
 def test_other_libraries_speak_the_same_way_and_only_when_it_matters(logged: Any) -> None:
+    KafkaBroker(logger=None)
     for name in ("uvicorn.error", "aiokafka.consumer", "faststream"):
         logging.getLogger(name).info("said at every step")
         logging.getLogger(name).warning("said once: %s", name)
