@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from contracts.problems import PROBLEMS
@@ -32,6 +33,10 @@ def references(part: Any) -> set[str]:
         case list():
             return set().union(*map(references, part), set())
     return set()
+
+
+def test_it_is_what_openapi_says_a_document_is() -> None:
+    validate(DOCUMENT)
 
 
 def test_every_address_is_documented_and_no_other() -> None:
