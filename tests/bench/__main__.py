@@ -108,7 +108,7 @@ class Bench:
             await self._commands(table, clients, "gateway", "through the gateway, all following")
 
     async def _commands(self, table: Table, clients: int, part: str, name: str) -> None:
-        edits = wishes.Edits(self._plans, self._authorization)
+        edits = wishes.Edits(self._plans, self._authorization, clients)
         ours, bare = await self._in_turn(
             lambda: self._load(part, clients, edits.of_client), lambda: self._load_bare(clients, wishes.bare_appends)
         )

@@ -12,11 +12,11 @@ Messages = Callable[[int], Iterator[bytes]]  # by client
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """answers: how many, in how many seconds, and those that were not 2xx by status."""
+    """answers: how many, in how many seconds, and a body of those that were not 2xx, by status."""
 
     answers: int
     seconds: float
-    failures: dict[int, int]
+    failures: dict[int, bytes]
     latencies_s: list[float]
 
     @property
@@ -33,7 +33,7 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
 
 async def run(host: str, port: int, clients: int, seconds: float, next_request: Messages) -> Load:
     """`clients` connections, each sending the next request of its own iterator when the last one is answered."""
-    failures: dict[int, int] = {}
+    failures: dict[int, bytes] = {}
     latencies: list[float] = []
     begun = time.perf_counter()
     deadline = begun + seconds
@@ -46,10 +46,10 @@ async def run(host: str, port: int, clients: int, seconds: float, next_request: 
                 if sent >= deadline:
                     return
                 writer.write(message)
-                status, _ = await asyncio.wait_for(answer(reader), ANSWER_TIMEOUT_S)
+                status, body = await asyncio.wait_for(answer(reader), ANSWER_TIMEOUT_S)
                 latencies.append(time.perf_counter() - sent)
                 if not 200 <= status < 300:
-                    failures[status] = failures.get(status, 0) + 1
+                    failures[status] = body
         finally:
             writer.close()
 

@@ -30,11 +30,11 @@ class Edits:
 
     quantities: dict[str, int] = {}  # noqa: RUF012 (shared on purpose: plans outlive one measurement)
 
-    def __init__(self, plans: Sequence[str], authorization: str) -> None:
-        self._plans, self._authorization = plans, authorization
+    def __init__(self, plans: Sequence[str], authorization: str, clients: int = 1) -> None:
+        self._plans, self._authorization, self._clients = plans, authorization, clients
 
     def of_client(self, number: int) -> Iterator[bytes]:
-        for plan in itertools.cycle(self._plans[number::32] if len(self._plans) > 32 else self._plans):
+        for plan in itertools.cycle(self._plans[number :: self._clients]):
             quantity = self.quantities.get(plan, LOW) + 1
             self.quantities[plan] = quantity
             yield request(
