@@ -17,6 +17,7 @@ class Privilege(StrEnum):
     INFORMATION_EDIT = "BillingInformation:Edit"
     AUDIT_READ = "Audit:Read"
     CATALOGUE_EDIT = "Catalogue:Edit"
+    CLOCK_EDIT = "Clock:Edit"
 
 
 class PlanAction(StrEnum):

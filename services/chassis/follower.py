@@ -94,6 +94,10 @@ class Follower:
             self.caught_up, self.trouble, failures = True, "", 0
             await self._until_time_to_verify()
 
+    async def catch_up(self) -> None:
+        """Applies, now, all that the owner's feed has. Raises what keeps it from that."""
+        await self._verify_once()
+
     async def reload(self) -> None:
         """Takes over what another process has committed to a sink shared with it."""
         async with self._turn:

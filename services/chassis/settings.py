@@ -1,9 +1,9 @@
 """Settings of a service, from BILLING_* variables; a process with a wrong setting says all that is wrong and ends."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "BILLING_"
@@ -41,6 +41,15 @@ class ServiceSettings(ListenerSettings):
         bool, Field(description="whether Kafka is the embedded broker, which loses its topics with each restart")
     ] = False
     service_token_file: Annotated[Path, Field(description="a file holding this service's own token, renewed in place")]
+    clock_file: Annotated[Path | None, Field(description="the file of a clock that can be set; development only")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _only_development_sets_clocks(self) -> Self:
+        if self.clock_file and self.environment == "production":
+            raise ValueError("BILLING_CLOCK_FILE is for development: production lives in the present")
+        return self
 
 
 def load(settings: type[Settings]) -> Settings:

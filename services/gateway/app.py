@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from contracts.topics import Owner
 from services.chassis import parked
 from services.chassis.auth import Authenticator, ServiceToken
-from services.chassis.clock import SystemClock
+from services.chassis.clock import clock_of
 from services.chassis.consumer import Consumer, consuming
 from services.chassis.feed import FeedClient
 from services.chassis.health import Check
@@ -48,7 +48,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
             async with consuming(consumer, metrics):
                 yield {
                     "consumer": consumer,
-                    "reads": Reads(store, waiter, SystemClock()),
+                    "reads": Reads(store, waiter, clock_of(settings.clock_file)),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
                 }
 

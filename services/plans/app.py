@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from contracts.topics import Owner
 from services.chassis.auth import Authenticator
-from services.chassis.clock import Clock, SystemClock
+from services.chassis.clock import Clock, clock_of
 from services.chassis.command_handler import CommandHandler
 from services.chassis.feed import feed_router
 from services.chassis.health import Check
@@ -42,7 +42,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                 accounts=CommandHandler(store, account.evolve),
                 catalogue=CommandHandler(store, catalogue.evolve),
                 tokens=tokens,
-                clock=clock or SystemClock(),
+                clock=clock or clock_of(settings.clock_file),
                 account_bases=bases.of,
             )
             yield {"application": application, "store": store}

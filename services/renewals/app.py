@@ -12,7 +12,7 @@ from contracts.topics import Owner
 from services.chassis import parked
 from services.chassis.auth import Authenticator, ServiceToken
 from services.chassis.checkpoints import Checkpoints
-from services.chassis.clock import SystemClock
+from services.chassis.clock import clock_of
 from services.chassis.command_handler import CommandHandler
 from services.chassis.consumer import Consumer, consuming
 from services.chassis.feed import FeedClient, feed_router
@@ -41,7 +41,7 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
         ):
             feed = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))
             with Checkpoints.open(settings.data_dir / "checkpoints.sqlite3") as progress:
-                sink = PolicySink(CommandHandler(store, decider.evolve), progress, SystemClock())
+                sink = PolicySink(CommandHandler(store, decider.evolve), progress, clock_of(settings.clock_file))
                 consumer = Consumer(
                     sink, {Owner.PLANS: feed}, settings.kafka_bootstrap, "renewals", settings.partitions
                 )

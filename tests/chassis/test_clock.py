@@ -1,8 +1,9 @@
 """Days begin at midnight where the account is, and instants sort as text."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
-from services.chassis.clock import SystemClock, instant, today
+from services.chassis.clock import SetClock, Setting, SystemClock, instant, midnight, today
 
 
 class Stopped:
@@ -28,3 +29,22 @@ def test_an_instant_has_always_the_same_form() -> None:
 
 def test_the_system_clock_is_aware() -> None:
     assert SystemClock().now().tzinfo is UTC
+
+
+def test_a_day_begins_at_midnight_where_the_account_is() -> None:
+    assert instant(midnight(date(2026, 7, 1), "Europe/Vienna")) == "2026-06-30T22:00:00.000000Z"
+    assert instant(midnight(date(2026, 12, 1), "America/New_York")) == "2026-12-01T05:00:00.000000Z"
+
+
+def test_a_clock_that_was_never_set_shows_the_systems_time(tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    assert before <= SetClock(tmp_path / "clock.json").now() <= datetime.now(UTC)
+
+
+def test_a_set_clock_stands_still_or_goes_on_for_everybody(tmp_path: Path) -> None:
+    mine, theirs = SetClock(tmp_path / "clock.json"), SetClock(tmp_path / "clock.json")
+    noon = datetime(2026, 2, 1, 12, tzinfo=UTC)
+    mine.set(Setting(noon, since=None))
+    assert mine.now() == theirs.now() == noon
+    mine.set(Setting(noon, since=datetime.now(UTC) - timedelta(hours=1)))
+    assert timedelta(hours=1) <= theirs.now() - noon < timedelta(hours=1, minutes=1)
