@@ -111,6 +111,11 @@ class DiscardReason(StrEnum):
     LICENCES_ASSIGNED = "licences_assigned"
 
 
+class EndReason(StrEnum):
+    CANCELLED = "cancelled"
+    ONE_MONTH = "one_month"
+
+
 class PlanStarted(Body):
     bundle_id: Id
     family: Id
@@ -195,6 +200,47 @@ class PlanReinstated(Body):
     next_renewal: NextRenewal
 
 
+class PlanTermAdvanced(Body):
+    """A new term has begun: number counts from 0, the term the plan started with (DOMAIN M9). lines: all that is served
+    in it, at the prices in force on its first day (B10). money: the whole term, invoiced with the account's renewal."""
+
+    bundle_id: Id
+    cadence: Cycle
+    number: int
+    term_start: date
+    term_end: date
+    lines: tuple[PlanLine, ...]
+    money: Money
+    next_renewal: NextRenewal
+
+
+class PlanEnded(Body):
+    """The last term is over. cadence, ended_on: the renewal that it has no part in."""
+
+    bundle_id: Id
+    cadence: Cycle
+    ended_on: date
+    reason: EndReason
+    next_renewal: NextRenewal
+
+
+class PlanLapsed(Body):
+    """Never paid for, and served no longer (DOMAIN B16). invoice_id: what was not paid."""
+
+    bundle_id: Id
+    lapsed_on: date
+    invoice_id: Id
+    next_renewal: NextRenewal
+
+
+class RenewalRequoted(Body):
+    """A price book changes what the next term will cost; the present one costs what it did (DOMAIN B10)."""
+
+    bundle_id: Id
+    book_version: Quantity
+    next_renewal: NextRenewal
+
+
 class LicenceAssigned(Body):
     """assignee: an opaque reference to a person kept elsewhere."""
 
@@ -212,6 +258,33 @@ class AccountOpened(Body):
 
     currency: Currency
     time_zone: str
+
+
+class PaymentMethodChanged(Body):
+    """token: the payment provider's name for a way to pay; nothing about the way itself is stored here."""
+
+    token: Id
+
+
+class Hold(StrEnum):
+    """What keeps an account from changing what it buys (DOMAIN B5)."""
+
+    UNPAID = "unpaid"
+    CONTRACT = "contract"
+    LEGAL = "legal"
+
+
+class AccountHoldPlaced(Body):
+    """invoice_id, amount_minor: of an unpaid hold, which lasts until the invoice is collected."""
+
+    hold: Hold
+    invoice_id: Id | None
+    amount_minor: Minor | None
+
+
+class AccountHoldLifted(Body):
+    hold: Hold
+    invoice_id: Id | None
 
 
 class Product(Body):
@@ -255,8 +328,12 @@ PlanEvent = (
     | AddOnCancelled
     | PlanCancelled
     | PlanReinstated
+    | PlanTermAdvanced
+    | PlanEnded
+    | PlanLapsed
+    | RenewalRequoted
     | LicenceAssigned
     | LicenceUnassigned
 )
-AccountEvent = AccountOpened
+AccountEvent = AccountOpened | PaymentMethodChanged | AccountHoldPlaced | AccountHoldLifted
 CatalogueEvent = PriceBookPublished

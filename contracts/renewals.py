@@ -1,9 +1,13 @@
-"""Events of the renewals service: what an account will be charged next, per cadence and day (DOMAIN 3)."""
+"""Events of the renewals service: what an account will be charged, is charged, owes and has paid (DOMAIN 3)."""
 
 from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from .money import Currency, Minor
-from .plans import Body, Id, RenewalLine
+from .plans import Body, Id, MoneyLine, RenewalLine
 from .terms import Cycle
 
 
@@ -17,6 +21,57 @@ class BundleRenewal(Body):
     bundle_revision: int
     amount_minor: Minor
     lines: tuple[RenewalLine, ...]
+
+
+class InvoiceLine(MoneyLine):
+    """A money line on an invoice, and the bundle it is of."""
+
+    bundle_id: Id
+
+
+class TaxLine(Body):
+    """Tax on the net of one code, half up (DOMAIN M10). rate_bp: in hundredths of a per cent."""
+
+    code: str
+    rate_bp: Annotated[int, Field(ge=0, le=10_000)]
+    net_minor: Minor
+    tax_minor: Minor
+
+
+class InvoiceKind(StrEnum):
+    RENEWAL = "renewal"
+    CHANGE = "change"
+
+
+class Invoice(Body):
+    """What it says for good. number: counts from 1 in its account, without gaps. cause_id: of the event it is for.
+
+    total_minor: net and taxes; a credit when negative. credit_minor: paid from the account's credit balance. due_minor:
+    what is left to pay. refund: a negative total is paid back, not kept as credit.
+    """
+
+    invoice_id: Id
+    number: Annotated[int, Field(ge=1)]
+    kind: InvoiceKind
+    cause_id: str
+    cadence: Cycle | None
+    issued_on: date
+    currency: Currency
+    lines: tuple[InvoiceLine, ...]
+    net_minor: Minor
+    taxes: tuple[TaxLine, ...]
+    total_minor: Minor
+    credit_minor: Minor
+    due_minor: Minor
+    refund: bool
+
+
+class BillingTermsNoted(Body):
+    """How an account is billed, as plans say. payment_token: the payment provider's, None if none is known."""
+
+    currency: Currency
+    time_zone: str
+    payment_token: Id | None
 
 
 class RenewalScheduled(Body):
@@ -41,4 +96,133 @@ class RenewalQuoteChanged(Body):
     share: BundleRenewal
 
 
-RenewalEvent = RenewalScheduled | RenewalQuoteChanged
+class RenewalDue(Body):
+    """The day of a renewal has begun. Every bundle answers, with its new term or with its end."""
+
+    cadence: Cycle
+    due_on: date
+    bundle_ids: tuple[Id, ...]
+
+
+class RenewalAnswered(Body):
+    """One bundle has answered. lines: what its new term costs; none when it has ended."""
+
+    cadence: Cycle
+    due_on: date
+    bundle_id: Id
+    lines: tuple[InvoiceLine, ...]
+
+
+class RenewalCompleted(Body):
+    """All bundles have answered and the invoice, if there was anything to invoice, is collected."""
+
+    cadence: Cycle
+    due_on: date
+    invoice_id: Id | None
+
+
+class RenewalFailed(Body):
+    """An invoice was not paid to the last try (DOMAIN B16): these bundles lapse."""
+
+    invoice_id: Id
+    failed_on: date
+    bundle_ids: tuple[Id, ...]
+
+
+class InvoiceDrafted(Body):
+    """The account's own stream numbers an invoice, so that none is missing; InvoiceIssued follows with the same."""
+
+    invoice: Invoice
+
+
+class CreditGranted(Body):
+    """The account has this much more to its credit. credit_id: of this grant."""
+
+    credit_id: Id
+    currency: Currency
+    amount_minor: Minor
+    cause_id: str
+
+
+class CreditApplied(Body):
+    """A part of a granted credit pays a part of an invoice; the oldest first (DOMAIN M7)."""
+
+    credit_id: Id
+    invoice_id: Id
+    amount_minor: Minor
+
+
+class AccountSuspended(Body):
+    """Reminders of this invoice were in vain so far: the account is served no longer until it is paid."""
+
+    invoice_id: Id
+
+
+class AccountRestored(Body):
+    """This invoice stands no longer against the account, which is served again when no other one does."""
+
+    invoice_id: Id
+
+
+class InvoiceIssued(Body):
+    invoice: Invoice
+
+
+class PaymentSucceeded(Body):
+    """reference: the payment provider's, for this attempt."""
+
+    invoice_id: Id
+    attempt: Annotated[int, Field(ge=1)]
+    amount_minor: Minor
+    reference: str
+
+
+class PaymentFailed(Body):
+    """next_try_on: None after the last one (DOMAIN B16)."""
+
+    invoice_id: Id
+    attempt: Annotated[int, Field(ge=1)]
+    amount_minor: Minor
+    reason: str
+    next_try_on: date | None
+
+
+class InvoiceCollected(Body):
+    """Nothing is left to pay. by: the account's credit may have covered it all."""
+
+    invoice_id: Id
+    by: Literal["payment", "credit", "refund"]
+
+
+class InvoiceCut(Body):
+    """What was never served of an unpaid invoice is not owed (DOMAIN B16). remains_minor: what still is."""
+
+    invoice_id: Id
+    served_until: date
+    cut_minor: Minor
+    remains_minor: Minor
+
+
+class RefundGranted(Body):
+    """Paid back. amount_minor: positive. reference: the payment provider's."""
+
+    invoice_id: Id
+    amount_minor: Minor
+    reference: str
+
+
+RenewalEvent = (
+    BillingTermsNoted
+    | RenewalScheduled
+    | RenewalQuoteChanged
+    | RenewalDue
+    | RenewalAnswered
+    | RenewalCompleted
+    | RenewalFailed
+    | InvoiceDrafted
+    | CreditGranted
+    | CreditApplied
+    | AccountSuspended
+    | AccountRestored
+)
+InvoiceEvent = InvoiceIssued | PaymentSucceeded | PaymentFailed | InvoiceCollected | InvoiceCut | RefundGranted

@@ -42,8 +42,9 @@ def rendered(row: bytes, today: date, privileges: frozenset[str]) -> bytes:
 
 def standing(row: Row) -> PlanStanding:
     """The facts that decide what may be done with the bundle, as the decider of plans has them too (DOMAIN B18)."""
+    cancelled = PlanStatus.CANCEL_SCHEDULED if row["cancellation"] else PlanStatus.ACTIVE
     return PlanStanding(
-        status=PlanStatus.CANCEL_SCHEDULED if row["cancellation"] else PlanStatus.ACTIVE,
+        status=PlanStatus.ENDED if row["ended_on"] else cancelled,
         one_month=row["cycle"] == Cycle.ONE_MONTH,
         ends_on=date.fromisoformat(row["cancellation"]["ends_on"] if row["cancellation"] else row["term_end"]),
         licences=row["lines"][row["base"]]["quantity"],

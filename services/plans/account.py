@@ -1,11 +1,20 @@
-"""A billing account: its currency and time zone, fixed when it is opened (DOMAIN M2, M3). Pure."""
+"""A billing account: currency and time zone, fixed when it is opened (DOMAIN M2, M3), how it pays, its holds. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.money import Currency
-from contracts.plans import AccountEvent, AccountOpened
+from contracts.plans import (
+    AccountEvent,
+    AccountHoldLifted,
+    AccountHoldPlaced,
+    AccountOpened,
+    Hold,
+    PaymentMethodChanged,
+)
 from contracts.problems import Refused
 
 from .commands import OpenAccount
@@ -16,24 +25,65 @@ NO_PLACES = ("localtime", "posixrules", "Factory", "posix/", "right/")
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """holds: the amount by hold and, for an unpaid one, invoice."""
+
     currency: Currency
     time_zone: str
+    payment_token: str | None = None
+    holds: Mapping[tuple[Hold, str | None], int | None] = field(default_factory=dict)
 
 
 def decide(command: OpenAccount, account: Account | None) -> list[AccountEvent]:
     """Raises Refused time_zone_unknown, or account_exists when it is open with other terms. Empty: already so."""
     if not _is_zone(command.time_zone):
         raise Refused("time_zone_unknown")
-    wanted = Account(command.currency, command.time_zone)
     if account is None:
-        return [AccountOpened(currency=wanted.currency, time_zone=wanted.time_zone)]
-    if account != wanted:
+        return [AccountOpened(currency=command.currency, time_zone=command.time_zone)]
+    if (account.currency, account.time_zone) != (command.currency, command.time_zone):
         raise Refused("account_exists", currency=account.currency, time_zone=account.time_zone)
     return []
 
 
-def evolve(_account: Account | None, event: AccountEvent, _effective_on: date) -> Account:
-    return Account(event.currency, event.time_zone)
+def change_payment_method(account: Account | None, token: str) -> list[AccountEvent]:
+    """Empty: it is this one already. Raises Refused account_not_found."""
+    if account is None:
+        raise Refused("account_not_found")
+    return [] if account.payment_token == token else [PaymentMethodChanged(token=token)]
+
+
+def place_hold(
+    account: Account | None, hold: Hold, invoice_id: str | None = None, amount_minor: int | None = None
+) -> list[AccountEvent]:
+    """Empty: it is on hold for that already. Raises Refused account_not_found."""
+    if account is None:
+        raise Refused("account_not_found")
+    if (hold, invoice_id) in account.holds:
+        return []
+    return [AccountHoldPlaced(hold=hold, invoice_id=invoice_id, amount_minor=amount_minor)]
+
+
+def lift_hold(account: Account | None, hold: Hold, invoice_id: str | None = None) -> list[AccountEvent]:
+    """Empty: there is no such hold."""
+    if account is None or (hold, invoice_id) not in account.holds:
+        return []
+    return [AccountHoldLifted(hold=hold, invoice_id=invoice_id)]
+
+
+def evolve(account: Account | None, event: AccountEvent, _effective_on: date) -> Account:
+    if isinstance(event, AccountOpened):
+        return Account(event.currency, event.time_zone)
+    if account is None:
+        raise ValueError(f"{type(event).__name__} of an account that was never opened")
+    match event:
+        case PaymentMethodChanged():
+            return replace(account, payment_token=event.token)
+        case AccountHoldPlaced():
+            return replace(account, holds={**account.holds, (event.hold, event.invoice_id): event.amount_minor})
+        case AccountHoldLifted():
+            lifted = (event.hold, event.invoice_id)
+            return replace(account, holds={hold: due for hold, due in account.holds.items() if hold != lifted})
+        case _:
+            assert_never(event)
 
 
 def _is_zone(name: str) -> bool:

@@ -1,25 +1,34 @@
-"""Wiring of the plans service: event store → index and handlers → relay, drained in reverse."""
+"""Wiring of the plans service: event store → index and handlers → relay → what it follows → what is due, drained in
+reverse."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 from fastapi import FastAPI
 
 from contracts.topics import Owner
-from services.chassis.auth import Authenticator
+from services.chassis import due, parked
+from services.chassis.auth import Authenticator, ServiceToken
+from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import Clock, clock_of
 from services.chassis.command_handler import CommandHandler
-from services.chassis.feed import feed_router
+from services.chassis.consumer import Consumer, consuming
+from services.chassis.due import Agenda, Settler, punctual
+from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.chassis.owner import open_store, relaying
+from services.chassis.policies import PolicySink
 
 from . import account, catalogue, plan
-from .account_bases import AccountBases
-from .application import Application
+from .application import BOOK, Application
+from .bundle_index import BundleIndex
+from .calendar import Endings, Requotes
 from .quotes import QuoteTokens
+from .reactions import RenewalReactions
 from .routes import router
 from .settings import PlansSettings
 
@@ -28,25 +37,42 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
     """Opens nothing until its lifespan begins."""
     checks: dict[str, Check] = {}
     metrics = Metrics()
+    clock = clock or clock_of(settings.clock_file)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         tokens = QuoteTokens(settings.quote_secret_file.read_bytes())
         async with (
             open_store(Owner.PLANS, settings, checks) as store,
-            AccountBases.open(store, settings.data_dir / "account_bases.sqlite3") as bases,
+            BundleIndex.open(store, settings.data_dir / "bundles.sqlite3") as index,
             relaying(Owner.PLANS, store, settings, metrics),
+            aiohttp.ClientSession() as session,
         ):
             application = Application(
                 plans=CommandHandler(store, plan.evolve),
                 accounts=CommandHandler(store, account.evolve),
                 catalogue=CommandHandler(store, catalogue.evolve),
                 tokens=tokens,
-                clock=clock or clock_of(settings.clock_file),
-                account_bases=bases.of,
+                clock=clock,
+                account_bases=index.bases,
             )
-            yield {"application": application, "store": store}
+            plans, accounts, books = application.plans, application.accounts, application.catalogue
+            reactions = RenewalReactions(plans, accounts, books, f"catalogue-{BOOK}", clock)
+            feed = FeedClient(settings.renewals_url, session, ServiceToken(settings.service_token_file))
+            with Checkpoints.open(settings.data_dir / "checkpoints.sqlite3") as progress:
+                # Renewals follow plans, and plans renewals: neither waits for the other to be ready.
+                consumer = Consumer(
+                    PolicySink(reactions.react, progress),
+                    {Owner.RENEWALS: feed},
+                    settings.kafka_bootstrap,
+                    "plans",
+                    settings.partitions,
+                )
+                agendas: list[Agenda] = [Endings(index, plans, clock), Requotes(index, plans, books, clock)]
+                settler = Settler(store, clock, agendas, [consumer.followers[Owner.RENEWALS]])
+                async with consuming(consumer, metrics), punctual(settler):
+                    yield {"application": application, "store": store, "consumer": consumer, "settler": settler}
 
     feed = feed_router(lambda request: request.state.store, Owner.PLANS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("plans", lifespan, [router, feed], authenticator, checks, metrics)
+    return create_app("plans", lifespan, [router, feed, parked.router, due.router], authenticator, checks, metrics)

@@ -158,7 +158,7 @@ class Application:
     def _quote(self, decision: "Decision", plan: Plan | None, revision: int, events: Sequence[PlanEvent]) -> Quote:
         expires_at = self.clock.now() + quotes.VALID_FOR
         token = self.tokens.issue(decision.terms(revision, events), expires_at)
-        before = plan.next_renewal() if plan else None
+        before = plan.told if plan else None
         currency = decision.account.currency
         return quotes.quote(decision.asked.name, events, before, currency, decision.on, token, expires_at)
 

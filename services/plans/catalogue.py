@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
 
-from contracts.plans import CatalogueEvent, PriceBookPublished, Product, ProductKind
+from contracts.money import Currency
+from contracts.plans import CatalogueEvent, PlanLine, PriceBookPublished, Product, ProductKind
 from contracts.problems import Refused
 from contracts.terms import Cycle
 
@@ -41,16 +42,37 @@ class Catalogue:
     def any_product(self, sku: str, on: date) -> Product:
         """What `sku` is, or last was, on a day: a line that was bought keeps its limits when the product is retired."""
         begun = sorted(
-            (book for book in self.books if book.published.effective_from <= on and sku in book.products),
-            key=lambda book: (book.published.effective_from, book.published.book_version),
+            (book for book in self.books if book.published.effective_from <= on and sku in book.products), key=_age
         )
         if not begun:
             raise Refused("product_not_found", sku=sku)
         return begun[-1].products[sku]
 
+    def renewed(self, line: PlanLine, on: date, currency: Currency, cycle: Cycle) -> PlanLine:
+        """A line at the prices of a term that begins on a day: those of the newest book that is in force for existing
+        customers by then, unless the line has a newer one already, or is in that book no more (DOMAIN B10)."""
+        own = next((book for book in self.books if book.published.book_version == line.book_version), None)
+        begun = [book for book in self.books if _for_existing_from(book) <= on or book is own]
+        newest = max(begun, key=_age, default=None)
+        product = newest.products.get(line.sku) if newest else None
+        price = product.prices.get(currency, {}).get(cycle) if product else None
+        if newest is None or price is None:
+            return line
+        repriced = {"price": price, "total_minor": price.total_minor(line.quantity)}
+        return line.model_copy(update={**repriced, "book_version": newest.published.book_version})
+
     def _in_force(self, on: date) -> Book | None:
         begun = [book for book in self.books if book.published.effective_from <= on]
-        return max(begun, key=lambda book: (book.published.effective_from, book.published.book_version), default=None)
+        return max(begun, key=_age, default=None)
+
+
+def _age(book: Book) -> tuple[date, int]:
+    """Of two books with one date the higher version is the newer one (DOMAIN B10)."""
+    return book.published.effective_from, book.published.book_version
+
+
+def _for_existing_from(book: Book) -> date:
+    return book.published.applies_to_existing_from or book.published.effective_from
 
 
 def decide(command: PublishPriceBook, catalogue: Catalogue | None) -> list[CatalogueEvent]:

@@ -44,6 +44,7 @@ from .commands import (
     UnassignLicence,
 )
 from .plan import BASE_LINE, PendingChange, Plan, evolve
+from .term_end import next_renewal
 
 REFUND_DAYS = 30  # DOMAIN B8
 LAST_DAY = date(9900, 1, 1)  # so that no term reaches beyond the calendar
@@ -98,11 +99,11 @@ def _change(command: PlanCommand, plan: Plan, catalogue: Catalogue) -> list[Plan
         case BuyCapacity():
             return _buy_capacity(command, plan, catalogue)
         case DiscardPendingChange():
-            return _discard_pending_change(command, plan)
+            return _discard_pending_change(command, plan, catalogue)
         case CancelPlan():
-            return _cancel(command, plan)
+            return _cancel(command, plan, catalogue)
         case ReinstatePlan():
-            return _reinstate(command, plan)
+            return _reinstate(command, plan, catalogue)
         case AssignLicence():
             return _assign(command, plan)
         case UnassignLicence():
@@ -146,7 +147,7 @@ def _start(command: StartPlan, plan: Plan | None, account: Account, catalogue: C
     )
     begun = evolve(None, started, command.on)
     due_now = money(begun, [charge(begun, line, line.total_minor, line.quantity, command.on)])
-    return [started.model_copy(update={"money": due_now, "next_renewal": begun.next_renewal()})]
+    return [started.model_copy(update={"money": due_now, "next_renewal": next_renewal(begun, catalogue)})]
 
 
 def _edit(command: EditPlan, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
@@ -156,15 +157,15 @@ def _edit(command: EditPlan, plan: Plan, catalogue: Catalogue) -> list[PlanEvent
     if after == before:
         if pending is None:
             raise Refused("no_change")
-        return [_discarded(plan, pending, before.line_id, DiscardReason.SAME_AS_PRESENT, command.on)]
+        return [_discarded(plan, pending, before.line_id, DiscardReason.SAME_AS_PRESENT, command.on, catalogue)]
     _check_quantity(product, after.quantity)
     if before.line_id == BASE_LINE:
         _check_assigned(plan, after.quantity)
     if after.sku != before.sku:
         _check_requirements_kept(plan, after.sku, command.on, catalogue)
     if _direction(before, after) is Direction.DOWN:
-        return [_scheduled(command, plan, before, after, pending)]
-    return _edited_now(command, plan, before, after, pending)
+        return [_scheduled(command, plan, before, after, pending, catalogue)]
+    return _edited_now(command, plan, before, after, pending, catalogue)
 
 
 def _edited_line(command: EditPlan, plan: Plan, before: PlanLine, catalogue: Catalogue) -> tuple[PlanLine, Product]:
@@ -192,7 +193,12 @@ def _direction(before: PlanLine, after: PlanLine) -> Direction:
 
 
 def _scheduled(
-    command: EditPlan, plan: Plan, before: PlanLine, after: PlanLine, pending: PendingChange | None
+    command: EditPlan,
+    plan: Plan,
+    before: PlanLine,
+    after: PlanLine,
+    pending: PendingChange | None,
+    catalogue: Catalogue,
 ) -> PlanEvent:
     event = PlanEditScheduled(
         bundle_id=plan.bundle_id,
@@ -204,16 +210,21 @@ def _scheduled(
         supersedes=pending.change_id if pending else None,
         next_renewal=plan.next_renewal(),
     )
-    return _told(plan, event, command.on)
+    return _told(plan, event, command.on, catalogue)
 
 
 def _edited_now(
-    command: EditPlan, plan: Plan, before: PlanLine, after: PlanLine, pending: PendingChange | None
+    command: EditPlan,
+    plan: Plan,
+    before: PlanLine,
+    after: PlanLine,
+    pending: PendingChange | None,
+    catalogue: Catalogue,
 ) -> list[PlanEvent]:
     """An immediate edit, after what it supersedes is discarded (DOMAIN B6)."""
     events: list[PlanEvent] = []
     if pending:
-        events.append(_discarded(plan, pending, before.line_id, DiscardReason.SUPERSEDED, command.on))
+        events.append(_discarded(plan, pending, before.line_id, DiscardReason.SUPERSEDED, command.on, catalogue))
         plan = evolve(plan, events[0], command.on)
     edited = PlanEdited(
         bundle_id=plan.bundle_id,
@@ -224,7 +235,7 @@ def _edited_now(
         money=_edit_money(plan, before, after, command.on),
         next_renewal=plan.next_renewal(),
     )
-    return [*events, _told(plan, edited, command.on)]
+    return [*events, _told(plan, edited, command.on, catalogue)]
 
 
 def _edit_money(plan: Plan, before: PlanLine, after: PlanLine, on: date) -> Money:
@@ -251,7 +262,7 @@ def _buy_capacity(command: BuyCapacity, plan: Plan, catalogue: Catalogue) -> lis
         raise Refused("capacity_exists", sku=product.sku)
     _check_quantity(product, command.quantity)
     price = _price(product, plan.currency, plan.cycle)
-    line_id = f"line-{len(plan.lines) + 1}"
+    line_id = f"line-{plan.bought_lines + 1}"
     line = _line(line_id, product, command.quantity, price, _book_version(catalogue, command.on))
     event = CapacityPurchased(
         bundle_id=plan.bundle_id,
@@ -259,18 +270,18 @@ def _buy_capacity(command: BuyCapacity, plan: Plan, catalogue: Catalogue) -> lis
         money=money(plan, [charge(plan, line, line.total_minor, line.quantity, command.on)]),
         next_renewal=plan.next_renewal(),
     )
-    return [_told(plan, event, command.on)]
+    return [_told(plan, event, command.on, catalogue)]
 
 
-def _discard_pending_change(command: DiscardPendingChange, plan: Plan) -> list[PlanEvent]:
+def _discard_pending_change(command: DiscardPendingChange, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
     line = _line_of(plan, command.line_id)
     pending = plan.pending.get(line.line_id)
     if pending is None:
         raise Refused("no_pending_change")
-    return [_discarded(plan, pending, line.line_id, DiscardReason.ASKED, command.on)]
+    return [_discarded(plan, pending, line.line_id, DiscardReason.ASKED, command.on, catalogue)]
 
 
-def _cancel(command: CancelPlan, plan: Plan) -> list[PlanEvent]:
+def _cancel(command: CancelPlan, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
     """The base ends last: with it go the other lines, in the same append, or it is refused (DOMAIN B1, B8)."""
     live = plan.live_addons()
     if live and not command.cascade:
@@ -292,10 +303,10 @@ def _cancel(command: CancelPlan, plan: Plan) -> list[PlanEvent]:
         money=money(plan, credits),
         next_renewal=plan.next_renewal(),
     )
-    return [*events, _told(plan, cancelled, command.on)]
+    return [*events, _told(plan, cancelled, command.on, catalogue)]
 
 
-def _reinstate(command: ReinstatePlan, plan: Plan) -> list[PlanEvent]:
+def _reinstate(command: ReinstatePlan, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
     cancellation = plan.cancellation
     if cancellation is None:
         raise Refused("not_cancelled")
@@ -304,7 +315,7 @@ def _reinstate(command: ReinstatePlan, plan: Plan) -> list[PlanEvent]:
         line_ids=cancellation.cancelled_with,
         next_renewal=plan.next_renewal(),
     )
-    return [_told(plan, event, command.on)]
+    return [_told(plan, event, command.on, catalogue)]
 
 
 def _assign(command: AssignLicence, plan: Plan) -> list[PlanEvent]:
@@ -319,7 +330,9 @@ def _unassign(command: UnassignLicence, plan: Plan) -> list[PlanEvent]:
     return [LicenceUnassigned(bundle_id=plan.bundle_id, assignee=command.assignee)]
 
 
-def _discarded(plan: Plan, pending: PendingChange, line_id: str, reason: DiscardReason, on: date) -> PlanEvent:
+def _discarded(
+    plan: Plan, pending: PendingChange, line_id: str, reason: DiscardReason, on: date, catalogue: Catalogue
+) -> PlanEvent:
     event = PlanEditDiscarded(
         bundle_id=plan.bundle_id,
         change_id=pending.change_id,
@@ -327,12 +340,12 @@ def _discarded(plan: Plan, pending: PendingChange, line_id: str, reason: Discard
         reason=reason,
         next_renewal=plan.next_renewal(),
     )
-    return _told(plan, event, on)
+    return _told(plan, event, on, catalogue)
 
 
-def _told(plan: Plan, event: Telling, on: date) -> Telling:
+def _told(plan: Plan, event: Telling, on: date, catalogue: Catalogue) -> Telling:
     """The event with what the next term will cost once it has happened."""
-    return event.model_copy(update={"next_renewal": evolve(plan, event, on).next_renewal()})
+    return event.model_copy(update={"next_renewal": next_renewal(evolve(plan, event, on), catalogue)})
 
 
 def _line_of(plan: Plan, line_id: str | None) -> PlanLine:

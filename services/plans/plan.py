@@ -1,6 +1,6 @@
 """A bundle: one base line with its capacities, their term, what is pending, who has a licence. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import assert_never
@@ -18,16 +18,26 @@ from contracts.plans import (
     PlanEditDiscarded,
     PlanEdited,
     PlanEditScheduled,
+    PlanEnded,
     PlanEvent,
+    PlanLapsed,
     PlanLine,
     PlanReinstated,
     PlanStarted,
+    PlanTermAdvanced,
     RenewalLine,
+    RenewalRequoted,
 )
 from contracts.proration import Period
 from contracts.terms import Cycle
 
 BASE_LINE = "line-1"
+
+Renewed = Callable[[PlanLine], PlanLine]
+
+
+def _unchanged(line: PlanLine) -> PlanLine:
+    return line
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,8 @@ class Cancellation:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """lines: by id, the base first; every line shares the term (DOMAIN B2). charged_minor: per line in this term, net
-    of credits. ending: lines that will not renew. last_effective_on: nothing is dated before it (DOMAIN B12)."""
+    of credits. ending: lines that will not renew. last_effective_on: nothing is dated before it (DOMAIN B12). told: the
+    next renewal as it was last told. ended_on: when it ended or lapsed; nothing happens to it any more."""
 
     bundle_id: str
     family: str
@@ -62,6 +73,10 @@ class Plan:
     lines: Mapping[str, PlanLine]
     charged_minor: Mapping[str, int]
     last_effective_on: date
+    term_number: int = 0
+    bought_lines: int = 1
+    told: NextRenewal | None = None
+    ended_on: date | None = None
     pending: Mapping[str, PendingChange] = field(default_factory=dict)
     ending: frozenset[str] = frozenset()
     cancellation: Cancellation | None = None
@@ -77,7 +92,7 @@ class Plan:
 
     def standing(self) -> PlanStanding:
         return PlanStanding(
-            status=PlanStatus.CANCEL_SCHEDULED if self.cancellation else PlanStatus.ACTIVE,
+            status=self._status(),
             one_month=self.cycle is Cycle.ONE_MONTH,
             ends_on=self.cancellation.ends_on if self.cancellation else self.term.end,
             licences=self.base.quantity,
@@ -85,9 +100,15 @@ class Plan:
             pending_changes=len(self.pending),
         )
 
-    def next_renewal(self) -> NextRenewal:
-        """What the next term will cost, pending changes included. Raises AmountTooLarge."""
-        lines = tuple(self._renewal_lines())
+    def _status(self) -> PlanStatus:
+        if self.ended_on:
+            return PlanStatus.ENDED
+        return PlanStatus.CANCEL_SCHEDULED if self.cancellation else PlanStatus.ACTIVE
+
+    def next_renewal(self, renewed: Renewed = _unchanged) -> NextRenewal:
+        """What the next term will cost, pending changes included. renewed: a line at the prices of its first day.
+        Raises AmountTooLarge."""
+        lines = tuple(self._renewal_lines(renewed))
         return NextRenewal(
             cadence=self.cycle,
             due_on=self.term.end,
@@ -96,12 +117,12 @@ class Plan:
             lines=lines,
         )
 
-    def _renewal_lines(self) -> Iterator[RenewalLine]:
-        if self.cancellation or self.cycle is Cycle.ONE_MONTH:
+    def _renewal_lines(self, at_renewal: Renewed) -> Iterator[RenewalLine]:
+        if self.ended_on or self.cancellation or self.cycle is Cycle.ONE_MONTH:
             return
         for line_id, line in self.lines.items():
             if line_id not in self.ending:
-                renewed = self.pending[line_id].after if line_id in self.pending else line
+                renewed = at_renewal(self.pending[line_id].after if line_id in self.pending else line)
                 yield RenewalLine(
                     line_id=line_id,
                     sku=renewed.sku,
@@ -118,8 +139,8 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
         return _charged(_started(event, effective_on), event.money)
     if plan is None:
         raise ValueError(f"{type(event).__name__} on a plan that was never started")
-    if effective_on > plan.last_effective_on:
-        plan = replace(plan, last_effective_on=effective_on)
+    told: NextRenewal | None = getattr(event, "next_renewal", plan.told)
+    plan = replace(plan, last_effective_on=max(effective_on, plan.last_effective_on), told=told)
     match event:
         case PlanEdited():
             return _charged(_with_line(_without_pending(plan, event.change_id), event.after), event.money)
@@ -129,11 +150,20 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
         case PlanEditDiscarded():
             return _without_pending(plan, event.change_id)
         case CapacityPurchased():
-            return _charged(_with_line(plan, event.line), event.money)
+            bought = replace(plan, bought_lines=plan.bought_lines + 1)
+            return _charged(_with_line(bought, event.line), event.money)
         case AddOnCancelled():
             return replace(plan, ending=plan.ending | {event.line_id})
         case PlanCancelled():
             return _charged(_cancelled(plan, event), event.money)
+        case PlanTermAdvanced():
+            return _advanced(plan, event)
+        case PlanEnded():
+            return replace(plan, ended_on=event.ended_on, pending={})
+        case PlanLapsed():
+            return replace(plan, ended_on=event.lapsed_on, pending={})
+        case RenewalRequoted():
+            return plan
         case PlanReinstated():
             return replace(plan, cancellation=None, ending=plan.ending - set(event.line_ids))
         case LicenceAssigned():
@@ -156,7 +186,20 @@ def _started(event: PlanStarted, effective_on: date) -> Plan:
         lines={event.line.line_id: event.line},
         charged_minor={},
         last_effective_on=effective_on,
+        told=event.next_renewal,
     )
+
+
+def _advanced(plan: Plan, event: PlanTermAdvanced) -> Plan:
+    begun = replace(
+        plan,
+        term=Period(event.term_start, event.term_end),
+        term_number=event.number,
+        lines={line.line_id: line for line in event.lines},
+        charged_minor={},
+        ending=frozenset(),
+    )
+    return _charged(begun, event.money)
 
 
 def _cancelled(plan: Plan, event: PlanCancelled) -> Plan:

@@ -10,3 +10,4 @@ from services.chassis.settings import ServiceSettings
 
 class PlansSettings(ServiceSettings):
     quote_secret_file: Annotated[Path, Field(description="a file of at least 32 secret bytes that signs quote tokens")]
+    renewals_url: Annotated[str, Field(pattern=r"^https?://", description="the address of the renewals service")]

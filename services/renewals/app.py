@@ -1,4 +1,5 @@
-"""Wiring of the renewals service: event store → commands → relay → consumer of plans, drained in reverse."""
+"""Wiring of the renewals service: event store → commands → relay → what it follows → what is due, drained in
+reverse."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,22 +10,29 @@ import aiohttp
 from fastapi import FastAPI
 
 from contracts.topics import Owner
-from services.chassis import parked
+from services.chassis import due, parked
 from services.chassis.auth import Authenticator, ServiceToken
 from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import clock_of
 from services.chassis.command_handler import CommandHandler
 from services.chassis.consumer import Consumer, consuming
+from services.chassis.due import Settler, punctual
 from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
+from services.chassis.own_log import following_itself
 from services.chassis.owner import open_store, relaying
+from services.chassis.policies import PolicySink
 
-from . import decider
+from . import account, invoice
+from .calendar import Calendar
+from .due_index import DueIndex
+from .ledger import Ledger
+from .payments import EmbeddedPayments
+from .reactions import OwnReactions, PlanReactions
 from .routes import router
 from .settings import RenewalsSettings
-from .sink import PolicySink
 
 
 def renewals_app(settings: RenewalsSettings) -> FastAPI:
@@ -34,21 +42,37 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        clock = clock_of(settings.clock_file)
         async with (
             open_store(Owner.RENEWALS, settings, checks) as store,
+            DueIndex.open(store, settings.data_dir / "due.sqlite3") as index,
             relaying(Owner.RENEWALS, store, settings, metrics),
             aiohttp.ClientSession() as session,
         ):
+            ledger = Ledger(
+                accounts=CommandHandler(store, account.evolve),
+                invoices=CommandHandler(store, invoice.evolve),
+                payments=EmbeddedPayments(),
+                rates=settings.tax_rates,
+                clock=clock,
+            )
             feed = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))
             with Checkpoints.open(settings.data_dir / "checkpoints.sqlite3") as progress:
-                sink = PolicySink(CommandHandler(store, decider.evolve), progress, clock_of(settings.clock_file))
+                sink = PolicySink(PlanReactions(ledger).react, progress)
                 consumer = Consumer(
                     sink, {Owner.PLANS: feed}, settings.kafka_bootstrap, "renewals", settings.partitions
                 )
                 checks["plans_followed"] = partial(consumer.check, Owner.PLANS)
-                async with consuming(consumer, metrics):
-                    yield {"consumer": consumer, "store": store}
+                plans = consumer.followers[Owner.PLANS]
+                async with (
+                    following_itself(Owner.RENEWALS, store, PolicySink(OwnReactions(ledger).react, progress)) as itself,
+                    consuming(consumer, metrics),
+                ):
+                    settler = Settler(store, clock, [Calendar(index, ledger, plans, clock)], [plans, itself])
+                    async with punctual(settler):
+                        yield {"consumer": consumer, "store": store, "settler": settler, "ledger": ledger}
 
     feed = feed_router(lambda request: request.state.store, Owner.RENEWALS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("renewals", lifespan, [router, feed, parked.router], authenticator, checks, metrics)
+    routers = [router, feed, parked.router, due.router]
+    return create_app("renewals", lifespan, routers, authenticator, checks, metrics)

@@ -9,3 +9,7 @@ from services.chassis.settings import ServiceSettings
 
 class RenewalsSettings(ServiceSettings):
     plans_url: Annotated[str, Field(pattern=r"^https?://", description="the address of the plans service")]
+    tax_rates: Annotated[
+        dict[str, Annotated[int, Field(ge=0, le=10_000)]],
+        Field(description='the embedded tax rates by code, in hundredths of a per cent, as JSON: {"standard": 825}'),
+    ] = {}  # noqa: RUF012

@@ -23,8 +23,8 @@ from services.plans import catalogue, decider, plan
 from services.plans.account import Account
 from services.plans.commands import PlanCommand, StartPlan
 from services.plans.plan import Plan
-from services.renewals import decider as renewals
-from services.renewals.policy import command_for
+from services.renewals import account as renewals
+from services.renewals.policy import decided, steps_for
 
 EDITOR = frozenset({Privilege.SUBSCRIPTION_READ, Privilege.SUBSCRIPTION_EDIT})
 TODAY = date(2026, 1, 31)
@@ -127,7 +127,8 @@ class History:
 
     def open(self, account_id: str) -> None:
         opened = AccountOpened(currency=Currency.USD, time_zone=ZONE)
-        self.write(Owner.PLANS, f"billingaccount-{account_id}", account_id, [opened])
+        (written,) = self.write(Owner.PLANS, f"billingaccount-{account_id}", account_id, [opened])
+        self._renew(account_id, written)
 
     def do(self, account_id: str, command: PlanCommand) -> Sequence[Envelope]:
         """What the command records on both logs' deciders. Raises Refused."""
@@ -149,9 +150,9 @@ class History:
             self.do(account_id, command)
 
     def _renew(self, account_id: str, envelope: Envelope) -> None:
-        if command := command_for(envelope):
+        if steps := steps_for(envelope, {}):
             state = self.forecasts.get(account_id)
-            events = renewals.decide(command, state)
+            events = decided(steps, state, self.today)
             for event in events:
                 state = renewals.evolve(state, event, self.today)
             if state is not None:

@@ -187,7 +187,14 @@ def test_no_two_read_models_take_the_same_stream() -> None:
 
 def test_an_account_has_a_currency_and_a_zone() -> None:
     row = folded(account, started())["acme"]
-    assert row == {"account_id": "acme", "currency": "USD", "time_zone": "Europe/Vienna", "revision": 0}
+    assert row == {
+        "account_id": "acme",
+        "currency": "USD",
+        "time_zone": "Europe/Vienna",
+        "payment_token": None,
+        "holds": [],
+        "revision": 0,
+    }
 
 
 def test_a_catalogue_keeps_every_version_of_its_book() -> None:

@@ -160,12 +160,12 @@ async def test_a_new_version_of_a_projection_begins_empty(tmp_path: Path, monkey
     async with opened_store(tmp_path) as store:
         await take_in_all(store, history)
         old = store.every_row(account.TABLE)
-    monkeypatch.setattr(product_card, "TABLE", "product_card_v2")
+    monkeypatch.setattr(product_card, "TABLE", "product_card_v3")
     async with opened_store(tmp_path) as store:
         assert await store.checkpoints(Owner.PLANS) == {}
         assert not any(everything(store).values())
         await fill(store, feeds(history), PARTITIONS)
-        assert len(store.every_row("product_card_v2")) == 1
+        assert len(store.every_row("product_card_v3")) == 1
         assert store.every_row(account.TABLE) == old
 
 

@@ -133,6 +133,7 @@ async def plans_service(folder: Path, issuer: Issuer, clock: SetClock) -> AsyncI
         kafka_bootstrap=f"127.0.0.1:{free_port()}",
         service_token_file=token_file,
         quote_secret_file=secret,
+        renewals_url="http://127.0.0.1:9",
     )
     app = plans_app(settings, clock)
     token = issuer.token(grants={"acme": EDIT, "globex": EDIT})

@@ -13,17 +13,15 @@ from contracts.topics import Owner
 from services.chassis import parked
 from services.chassis.auth import Authenticator
 from services.chassis.checkpoints import Checkpoints
-from services.chassis.clock import SystemClock
-from services.chassis.command_handler import CommandHandler
 from services.chassis.consumer import Consumer
 from services.chassis.http import create_app
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.metrics import Metrics
-from services.renewals import decider
-from services.renewals.sink import PolicySink
+from services.chassis.policies import PolicySink
+from services.renewals.reactions import PlanReactions
 from tests.chassis.ledger import StoreFeed
 from tests.chassis.tokens import AUDIENCE, ISSUER, Issuer
-from tests.renewals.test_sink import started
+from tests.renewals.test_sink import ledger, started
 
 issuer = Issuer()
 OPERATOR = {"Authorization": f"Bearer {issuer.token(grants={'*': ['Audit:Read']})}"}
@@ -35,7 +33,7 @@ REPLAY = "/parked/plans/plan-bundle-2/replay"
 async def renewals(folder: Path) -> AsyncIterator[tuple[Consumer, httpx2.AsyncClient]]:
     """A consumer with the routes beside it; news is handed to its follower by hand."""
     with Checkpoints.open(folder / "checkpoints.sqlite3") as progress:
-        sink = PolicySink(CommandHandler(MemoryEventStore(), decider.evolve), progress, SystemClock())
+        sink = PolicySink(PlanReactions(ledger(MemoryEventStore())).react, progress)
         consumer = Consumer(sink, {Owner.PLANS: StoreFeed(MemoryEventStore())}, "nowhere:1", "renewals", 1)
 
         @asynccontextmanager

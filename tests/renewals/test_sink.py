@@ -12,12 +12,26 @@ from contracts.plans import NextRenewal, RenewalLine
 from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.chassis.checkpoints import Checkpoints
-from services.chassis.clock import SystemClock
+from services.chassis.clock import Clock, SystemClock
 from services.chassis.command_handler import CommandHandler
 from services.chassis.consumer import CannotApply
+from services.chassis.event_store import EventStore
 from services.chassis.memory_store import MemoryEventStore
-from services.renewals import decider
-from services.renewals.sink import PolicySink
+from services.chassis.policies import PolicySink
+from services.renewals import account, invoice
+from services.renewals.ledger import Ledger
+from services.renewals.payments import EmbeddedPayments
+from services.renewals.reactions import PlanReactions
+
+
+def ledger(store: EventStore, clock: Clock | None = None) -> Ledger:
+    return Ledger(
+        accounts=CommandHandler(store, account.evolve),
+        invoices=CommandHandler(store, invoice.evolve),
+        payments=EmbeddedPayments(),
+        rates={},
+        clock=clock or SystemClock(),
+    )
 
 
 def started(position: int, amount: int, bundle: int | None = None) -> Envelope:
@@ -45,7 +59,7 @@ def started(position: int, amount: int, bundle: int | None = None) -> Envelope:
 async def test_a_plan_that_takes_its_account_beyond_any_amount_is_named_as_the_trouble(tmp_path: Path) -> None:
     """Anything else would be taken for a failing machine, and retried for ever before the events of all accounts."""
     with Checkpoints.open(tmp_path / "checkpoints.sqlite3") as progress:
-        sink = PolicySink(CommandHandler(MemoryEventStore(), decider.evolve), progress, SystemClock())
+        sink = PolicySink(PlanReactions(ledger(MemoryEventStore())).react, progress)
         await sink.apply(Owner.PLANS, [started(1, MAX_MINOR)], {0: 1}, ())
         with pytest.raises(CannotApply) as trouble:
             await sink.apply(Owner.PLANS, [started(2, 1)], {0: 2}, ())

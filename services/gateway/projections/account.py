@@ -1,12 +1,13 @@
-"""Account, one row each: the currency and time zone every other read model is shown in."""
+"""Account, one row each: the currency and time zone every other read model is shown in, how it pays, its holds."""
 
+from collections.abc import Callable
 from typing import Any
 
 from contracts.envelope import Envelope
 
 from .streams import check_next, id_in
 
-TABLE = "account_v1"
+TABLE = "account_v2"
 CATEGORY = "billingaccount"
 
 
@@ -20,12 +21,35 @@ def account(envelope: Envelope) -> str:
 
 def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | None:
     check_next(row, envelope)
-    if envelope.type != "plans.AccountOpened":  # of the stream, but nothing this read model shows
-        return row and {**row, "revision": envelope.revision}
+    if row is not None:
+        fold = _FOLDS.get(envelope.type)
+        return {**row, **(fold(row, envelope.data) if fold else {}), "revision": envelope.revision}
     opened = envelope.data
     return {
         "account_id": envelope.account_id,
         "currency": opened["currency"],
         "time_zone": opened["time_zone"],
+        "payment_token": None,
+        "holds": [],
         "revision": envelope.revision,
     }
+
+
+def _payment_method_changed(row: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    return {"payment_token": body["token"]}
+
+
+def _hold_placed(row: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    return {"holds": [*row["holds"], body]}
+
+
+def _hold_lifted(row: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    lifted = (body["hold"], body["invoice_id"])
+    return {"holds": [hold for hold in row["holds"] if (hold["hold"], hold["invoice_id"]) != lifted]}
+
+
+_FOLDS: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
+    "plans.PaymentMethodChanged": _payment_method_changed,
+    "plans.AccountHoldPlaced": _hold_placed,
+    "plans.AccountHoldLifted": _hold_lifted,
+}

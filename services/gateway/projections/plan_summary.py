@@ -6,7 +6,7 @@ from contracts.envelope import Envelope
 
 from .streams import check_next, id_in
 
-TABLE = "plan_summary_v1"
+TABLE = "plan_summary_v2"
 CATEGORY = "renewal"
 
 _QUOTED = {"renewals.RenewalScheduled", "renewals.RenewalQuoteChanged"}
@@ -25,7 +25,15 @@ def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | No
     upcoming = row["upcoming"] if row else {}
     if envelope.type in _QUOTED:
         upcoming = _with(upcoming, envelope.data)
+    if envelope.type == "renewals.RenewalDue":
+        upcoming = _begun(upcoming, envelope.data)
     return {"account_id": envelope.account_id, "upcoming": upcoming, "revision": envelope.revision}
+
+
+def _begun(upcoming: dict[str, Any], due: dict[str, Any]) -> dict[str, Any]:
+    """Without the renewal whose day has begun: an invoice takes its place."""
+    days = {day: renewal for day, renewal in upcoming.get(due["cadence"], {}).items() if day != due["due_on"]}
+    return {**upcoming, due["cadence"]: days}
 
 
 def _with(upcoming: dict[str, Any], quoted: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from contracts.envelope import Envelope
 
 from .streams import check_next, id_in
 
-TABLE = "product_card_v1"
+TABLE = "product_card_v2"
 CATEGORY = "plan"
 
 Members = dict[str, Any]
@@ -58,6 +58,8 @@ def _started(envelope: Envelope) -> Members:
         "changes": {},  # by line
         "ends": {},  # by line: the day it is no longer served
         "cancellation": None,
+        "ended_on": None,
+        "lapsed": False,
         "assigned": 0,
         "started_on": envelope.metadata["effective_on"],
         "started_event_id": envelope.event_id,
@@ -101,6 +103,28 @@ def _cancelled(row: Members, envelope: Envelope) -> Members:
     }
 
 
+def _term_advanced(row: Members, envelope: Envelope) -> Members:
+    body = envelope.data
+    served = {line["line_id"]: line for line in body["lines"]}
+    return {
+        "term_start": body["term_start"],
+        "term_end": body["term_end"],
+        "lines": served,
+        "changes": {
+            line: change for line, change in row["changes"].items() if change["effective_on"] > body["term_start"]
+        },
+        "ends": {},
+    }
+
+
+def _ended(row: Members, envelope: Envelope) -> Members:
+    return {"ended_on": envelope.data["ended_on"], "changes": {}}
+
+
+def _lapsed(row: Members, envelope: Envelope) -> Members:
+    return {"ended_on": envelope.data["lapsed_on"], "lapsed": True, "changes": {}}
+
+
 def _reinstated(row: Members, envelope: Envelope) -> Members:
     back = {row["base"], *envelope.data["line_ids"]}
     return {"cancellation": None, "ends": {line: on for line, on in row["ends"].items() if line not in back}}
@@ -132,6 +156,9 @@ _FOLDS: dict[str, Callable[[Members, Envelope], Members]] = {
     "plans.AddOnCancelled": _add_on_cancelled,
     "plans.PlanCancelled": _cancelled,
     "plans.PlanReinstated": _reinstated,
+    "plans.PlanTermAdvanced": _term_advanced,
+    "plans.PlanEnded": _ended,
+    "plans.PlanLapsed": _lapsed,
     "plans.LicenceAssigned": _assigned,
     "plans.LicenceUnassigned": _unassigned,
 }

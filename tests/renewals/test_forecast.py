@@ -9,8 +9,9 @@ from contracts.money import Currency
 from contracts.plans import NextRenewal, RenewalLine
 from contracts.renewals import RenewalEvent, RenewalQuoteChanged, RenewalScheduled
 from contracts.terms import Cycle
+from services.renewals.account import AccountRenewals, evolve
 from services.renewals.commands import ForecastRenewal
-from services.renewals.decider import AccountRenewals, decide, evolve
+from services.renewals.forecast import decide
 
 FEB_1, MARCH_1 = date(2026, 2, 1), date(2026, 3, 1)
 

@@ -1,25 +1,10 @@
-"""An account's upcoming renewals: one amount per cadence and day, made of its bundles' shares. Pure."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+"""The forecast of an account's renewals: one amount per cadence and day, made of its bundles' shares. Pure."""
 
 from contracts.plans import RenewalLine
 from contracts.renewals import BundleRenewal, RenewalEvent, RenewalQuoteChanged, RenewalScheduled
-from contracts.terms import Cycle
 
+from .account import AccountRenewals, Due, Shares, with_share
 from .commands import ForecastRenewal
-
-Due = tuple[Cycle, date]
-Shares = Mapping[str, BundleRenewal]  # by bundle id
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRenewals:
-    """upcoming: shares by cadence and day, kept when empty. bundle_revisions: the newest plan event taken in."""
-
-    upcoming: Mapping[Due, Shares] = field(default_factory=dict)
-    bundle_revisions: Mapping[str, int] = field(default_factory=dict)
 
 
 def decide(command: ForecastRenewal, renewals: AccountRenewals | None) -> list[RenewalEvent]:
@@ -40,20 +25,6 @@ def decide(command: ForecastRenewal, renewals: AccountRenewals | None) -> list[R
     if present.lines == share.lines:
         return events
     return [*events, _requoted(command, target, shares, share)]
-
-
-def evolve(renewals: AccountRenewals | None, event: RenewalEvent, effective_on: date) -> AccountRenewals:
-    renewals = renewals or AccountRenewals()
-    due, share = (event.cadence, event.due_on), event.share
-    return AccountRenewals(
-        upcoming={**renewals.upcoming, due: _with(renewals.upcoming.get(due, {}), share)},
-        bundle_revisions={**renewals.bundle_revisions, share.bundle_id: share.bundle_revision},
-    )
-
-
-def _with(shares: Shares, share: BundleRenewal) -> Shares:
-    others = {bundle_id: other for bundle_id, other in shares.items() if bundle_id != share.bundle_id}
-    return {**others, share.bundle_id: share} if share.lines else others
 
 
 def _share(command: ForecastRenewal, amount_minor: int, lines: tuple[RenewalLine, ...]) -> BundleRenewal:
@@ -78,7 +49,7 @@ def _requoted(command: ForecastRenewal, due: Due, before: Shares, share: BundleR
         due_on=due[1],
         currency=command.next_renewal.currency,
         before_minor=_total(before),
-        amount_minor=_total(_with(before, share)),
+        amount_minor=_total(with_share(before, share)),
         share=share,
     )
 
