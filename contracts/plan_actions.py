@@ -4,6 +4,7 @@ The decider of plans asks it before every command; the gateway asks it for every
 `PlanStanding`, so a button and a refusal cannot disagree.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -30,6 +31,14 @@ class PlanAction(StrEnum):
     UNASSIGN_LICENCE = "unassign_licence"
 
 
+class Hold(StrEnum):
+    """What keeps an account from changing what it buys (DOMAIN B5)."""
+
+    UNPAID = "unpaid"
+    CONTRACT = "contract"
+    LEGAL = "legal"
+
+
 class PlanStatus(StrEnum):
     ACTIVE = "active"
     CANCEL_SCHEDULED = "cancel_scheduled"
@@ -39,7 +48,7 @@ class PlanStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PlanStanding:
     """The facts about a plan that decide what may be done with it. ends_on: the end of its term, or of a cancelled
-    plan."""
+    plan. holds: of its account."""
 
     status: PlanStatus
     one_month: bool
@@ -47,12 +56,26 @@ class PlanStanding:
     licences: int
     assigned: int
     pending_changes: int
+    holds: frozenset[Hold] = frozenset()
 
 
 def standing_on(standing: PlanStanding, today: date) -> PlanStatus:
     """The status on a day: a cancelled or one-month plan has ended once its term is over (DOMAIN B8, B9)."""
     over = standing.status is PlanStatus.CANCEL_SCHEDULED or standing.one_month
     return PlanStatus.ENDED if over and today >= standing.ends_on else standing.status
+
+
+_LICENSING = (PlanAction.ASSIGN_LICENCE, PlanAction.UNASSIGN_LICENCE)
+
+
+def why_held(holds: Collection[Hold], cancelling: bool = False) -> str | None:
+    """The problem code of a hold that forbids an account to buy or change anything (DOMAIN B5). An unpaid account may
+    still cancel; under a contract or a legal hold nothing is done without us."""
+    if Hold.LEGAL in holds:
+        return "account_on_hold"
+    if Hold.CONTRACT in holds:
+        return "contract_managed"
+    return "unpaid_invoices" if Hold.UNPAID in holds and not cancelling else None
 
 
 def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges: frozenset[str]) -> str | None:
@@ -62,8 +85,10 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
     status = standing_on(standing, today)
     if status is PlanStatus.ENDED:
         return "plan_ended"
+    if action not in _LICENSING and (code := why_held(standing.holds, action is PlanAction.CANCEL_PLAN)):
+        return code
     cancelled = status is PlanStatus.CANCEL_SCHEDULED
-    if today >= standing.ends_on and action not in (PlanAction.ASSIGN_LICENCE, PlanAction.UNASSIGN_LICENCE):
+    if today >= standing.ends_on and action not in _LICENSING:
         return "renewal_due"
     match action:
         case PlanAction.EDIT_PLAN | PlanAction.BUY_CAPACITY:

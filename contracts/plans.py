@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .money import Currency, Minor
+from .plan_actions import Hold
 from .pricing import Price
 from .terms import Cycle
 
@@ -264,14 +265,6 @@ class PaymentMethodChanged(Body):
     """token: the payment provider's name for a way to pay; nothing about the way itself is stored here."""
 
     token: Id
-
-
-class Hold(StrEnum):
-    """What keeps an account from changing what it buys (DOMAIN B5)."""
-
-    UNPAID = "unpaid"
-    CONTRACT = "contract"
-    LEGAL = "legal"
 
 
 class AccountHoldPlaced(Body):

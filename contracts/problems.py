@@ -71,6 +71,11 @@ PROBLEMS: dict[str, ProblemType] = {
         409, "More licences are assigned than that", "Unassign licences first, or ask for more."
     ),
     "all_licences_assigned": ProblemType(409, "Every licence is assigned", "Unassign one, or buy more."),
+    "unpaid_invoices": ProblemType(409, "Invoices are unpaid", "Pay them; cancelling is possible meanwhile."),
+    "contract_managed": ProblemType(409, "A contract governs this account", "Ask your contact in our sales team."),
+    "account_on_hold": ProblemType(409, "The account is on hold", "Ask our support team."),
+    "invoice_not_found": ProblemType(404, "No such invoice in this account", "List the account's invoices."),
+    "invoice_collected": ProblemType(409, "Nothing is left to pay of this invoice", "Nothing needs to be done."),
     # quotes
     "quote_forged": ProblemType(400, "This quote token is not one of ours for this request", "Ask for a new quote."),
     "quote_expired": ProblemType(410, "The quote has expired", "Ask for a new quote."),

@@ -1,7 +1,8 @@
 """What the gateway answers: the models its answers are made of, and from which its OpenAPI document is written."""
 
 from datetime import date
-from typing import Any, Self
+from enum import StrEnum
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +11,7 @@ from contracts.plan_actions import PlanAction, PlanStatus
 from contracts.plans import CancelReason, Direction, ProductKind
 from contracts.pricing import Price
 from contracts.problems import PROBLEMS
+from contracts.renewals import InvoiceKind, InvoiceLine, TaxLine
 from contracts.terms import Cycle
 
 
@@ -195,3 +197,57 @@ class CatalogueForSale(Answer):
     book_version: int | None
     effective_from: date | None
     products: list[ProductForSale]
+
+
+class PaymentTry(Answer):
+    attempt: int
+    on: date
+    amount_minor: Minor
+    outcome: Literal["succeeded", "failed"]
+    reason: str
+
+
+class InvoiceStatus(StrEnum):
+    OPEN = "open"
+    PAST_DUE = "past_due"
+    COLLECTED = "collected"
+    UNCOLLECTIBLE = "uncollectible"
+
+
+class InvoiceSummary(Answer):
+    """number: in its account, without gaps. shown: the total as people read it, a credit in parentheses."""
+
+    invoice_id: str
+    number: int
+    kind: InvoiceKind
+    status: InvoiceStatus
+    issued_on: date
+    currency: Currency
+    total_minor: Minor
+    remains_minor: Minor
+    next_try_on: date | None
+    shown: str
+
+
+class Invoices(Answer):
+    """The newest first. next: pass it on as `before` for the ones before these; None at the end."""
+
+    account_id: str
+    invoices: list[InvoiceSummary]
+    next: int | None
+
+
+class InvoiceView(InvoiceSummary):
+    """cut_minor: what was taken off it because it was never served. event_id: of its InvoiceIssued."""
+
+    cadence: Cycle | None
+    cause_id: str
+    lines: list[InvoiceLine]
+    net_minor: Minor
+    taxes: list[TaxLine]
+    credit_minor: Minor
+    due_minor: Minor
+    cut_minor: Minor
+    payments: list[PaymentTry]
+    pay: Permission
+    event_id: str

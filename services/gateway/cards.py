@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from contracts.plan_actions import PlanStanding, PlanStatus, allowed_actions, standing_on
+from contracts.plan_actions import Hold, PlanStanding, PlanStatus, allowed_actions, standing_on
 from contracts.pricing import Price
 from contracts.terms import Cycle
 
@@ -35,12 +35,16 @@ def opened(row: bytes) -> Row:
 
 
 @lru_cache(CACHED)
-def rendered(row: bytes, today: date, privileges: frozenset[str]) -> bytes:
+def rendered(row: bytes, today: date, privileges: frozenset[str], holds: frozenset[Hold]) -> bytes:
     """The JSON of `card`. A card is asked for more often than its plan changes."""
-    return card(opened(row), today, privileges).model_dump_json().encode()
+    return card(opened(row), today, privileges, holds).model_dump_json().encode()
 
 
-def standing(row: Row) -> PlanStanding:
+def holds_of(account: Row) -> frozenset[Hold]:
+    return frozenset(Hold(each["hold"]) for each in account["holds"])
+
+
+def standing(row: Row, holds: frozenset[Hold] = frozenset()) -> PlanStanding:
     """The facts that decide what may be done with the bundle, as the decider of plans has them too (DOMAIN B18)."""
     cancelled = PlanStatus.CANCEL_SCHEDULED if row["cancellation"] else PlanStatus.ACTIVE
     return PlanStanding(
@@ -50,13 +54,14 @@ def standing(row: Row) -> PlanStanding:
         licences=row["lines"][row["base"]]["quantity"],
         assigned=row["assigned"],
         pending_changes=len(row["changes"]),
+        holds=holds,
     )
 
 
-def card(row: Row, today: date, privileges: frozenset[str]) -> ProductCard:
-    """today: in the plan's time zone. privileges: the caller's in this account."""
+def card(row: Row, today: date, privileges: frozenset[str], holds: frozenset[Hold] = frozenset()) -> ProductCard:
+    """today: in the plan's time zone. privileges: the caller's in this account. holds: the account's."""
     base = row["lines"][row["base"]]
-    facts = standing(row)
+    facts = standing(row, holds)
     actions = allowed_actions(facts, today, privileges)
     return ProductCard(
         bundle_id=row["bundle_id"],

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from contracts.plan_actions import PlanAction, PlanStatus, Privilege, standing_on, why_not
+from contracts.plan_actions import Hold, PlanAction, PlanStatus, Privilege, standing_on, why_held, why_not
 from contracts.plans import ProductKind
 from contracts.pricing import Price
 
 from .answers import CatalogueForSale, Permission, PermissionInPlan, ProductForSale
-from .cards import standing
+from .cards import holds_of, standing
 
 BOOK = "standard"  # the price book the plans service sells from
 
@@ -21,7 +21,7 @@ def for_sale(
     account: Row, book: Row | None, plans: Sequence[Row], today: date, privileges: frozenset[str]
 ) -> CatalogueForSale:
     """account, book, plans: rows of the read models; plans are the account's. today: in the account's time zone."""
-    version = _in_force(book, today)
+    version, holds = _in_force(book, today), holds_of(account)
     live = [plan for plan in plans if standing_on(standing(plan), today) is not PlanStatus.ENDED]
     products = [product for product in version["products"] if not product["retired"]] if version else []
     return CatalogueForSale(
@@ -29,7 +29,9 @@ def for_sale(
         currency=account["currency"],
         book_version=version["book_version"] if version else None,
         effective_from=version["effective_from"] if version else None,
-        products=[_product(product, account["currency"], live, today, privileges) for product in products],
+        products=[
+            _product(product, account["currency"], live, today, privileges, holds) for product in products
+        ],
     )
 
 
@@ -40,10 +42,15 @@ def _in_force(book: Row | None, today: date) -> Row | None:
 
 
 def _product(
-    product: Row, currency: str, plans: Sequence[Row], today: date, privileges: frozenset[str]
+    product: Row,
+    currency: str,
+    plans: Sequence[Row],
+    today: date,
+    privileges: frozenset[str],
+    holds: frozenset[Hold],
 ) -> ProductForSale:
     of_kind = _start if product["kind"] == ProductKind.BASE else _buy
-    against = _against(product, currency, privileges)
+    against = _against(product, currency, privileges, holds)
     buy, within = of_kind(product, against, plans, today, privileges)
     shown = {name: product[name] for name in ("sku", "name", "kind", "family", "grade", "minimum", "maximum", "pack")}
     return ProductForSale(
@@ -60,10 +67,12 @@ def _product(
     )
 
 
-def _against(product: Row, currency: str, privileges: frozenset[str]) -> str | None:
+def _against(product: Row, currency: str, privileges: frozenset[str], holds: frozenset[Hold]) -> str | None:
     """What stands against buying it whatever plans the account has."""
     if Privilege.SUBSCRIPTION_EDIT not in privileges:
         return "forbidden"
+    if code := why_held(holds):
+        return code
     if product["sales_only"]:
         return "sales_only"
     if product["kind"] == ProductKind.ADD_ON:

@@ -12,17 +12,17 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.plan_actions import Privilege
+from contracts.plan_actions import Hold, Privilege
 from contracts.problems import Refused
 from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.chassis import http
 from services.chassis.clock import Clock, today
 
-from . import summaries
-from .cards import opened, rendered
+from . import invoices, summaries
+from .cards import holds_of, opened, rendered
 from .for_sale import BOOK, for_sale
-from .projections import account, catalogue, plan_summary, product_card
+from .projections import account, catalogue, invoice, plan_summary, product_card
 from .read_store import ReadStore
 from .waiting import Waiter, wanted
 
@@ -51,12 +51,15 @@ class Asked:
     privileges: frozenset[str]
     today: date
 
+    def holds(self) -> frozenset[Hold]:
+        return holds_of(opened(self.account))
+
 
 async def read_product_cards(request: Request) -> Response:
     asked = await _asked(request)
     rows = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
     answer = _cards if len(rows) <= FEW else _cards.__wrapped__
-    return _unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges))
+    return _unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges, asked.holds()))
 
 
 async def read_product_card(request: Request) -> Response:
@@ -64,11 +67,9 @@ async def read_product_card(request: Request) -> Response:
     row = asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
     if row is None or opened(row)["account_id"] != asked.account_id:
         raise Refused("plan_not_found")
-    answer = _card(row, asked.today, asked.privileges)
-    # A card's tag is its revision, which commands need. After the end of its term the same revision looks different,
-    # so a tag may stand for the card as it was before: then it is always sent whole.
-    past_term = opened(row)["term_end"] <= asked.today.isoformat()
-    return answer if past_term else _unless_known(request, answer)
+    # Its tag is the revision, which commands need. The day and the account's holds change what it shows as well, so a
+    # known tag does not mean a known card: it is always sent whole.
+    return _card(row, asked.today, asked.privileges, asked.holds())
 
 
 async def read_plan_summary(request: Request) -> Response:
@@ -94,7 +95,23 @@ async def read_catalogue(request: Request) -> Response:
     return _unless_known(request, _catalogue(asked.account, book, plans, asked.today, asked.privileges))
 
 
-async def _asked(request: Request, of_renewals: bool = False) -> Asked:
+async def read_invoices(request: Request) -> Response:
+    asked = await _asked(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
+    rows = [opened(row) for row in asked.reads.store.rows_of(invoice.TABLE, asked.account_id)]
+    return _unless_known(request, _rendered(invoices.page(asked.account_id, rows, request.query_params)))
+
+
+async def read_invoice(request: Request) -> Response:
+    asked = await _asked(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
+    found = asked.reads.store.row_of(invoice.TABLE, request.path_params["invoice_id"])
+    if found is None or found[0] != asked.account_id:
+        raise Refused("invoice_not_found")
+    return _unless_known(request, _rendered(invoices.view(opened(found[1]), asked.privileges)))
+
+
+async def _asked(
+    request: Request, of_renewals: bool = False, privilege: Privilege = Privilege.SUBSCRIPTION_READ
+) -> Asked:
     """Who asks for what, once the read models have come far enough.
 
     Raises Refused: unauthenticated; account_not_found, alike for an account the caller has no privilege in and for
@@ -103,8 +120,8 @@ async def _asked(request: Request, of_renewals: bool = False) -> Asked:
     caller = await http.caller(request)
     account_id: str = request.path_params["account_id"]
     privileges = caller.privileges_in(account_id)
-    if Privilege.SUBSCRIPTION_READ not in privileges:
-        raise Refused("forbidden", privilege=Privilege.SUBSCRIPTION_READ)
+    if privilege not in privileges:
+        raise Refused("forbidden", privilege=privilege)
     reads: Reads = request.state.reads
     if position := wanted(request):
         owner, number = position
@@ -119,13 +136,15 @@ async def _asked(request: Request, of_renewals: bool = False) -> Asked:
 
 
 @lru_cache(KEPT)
-def _card(row: bytes, on: date, privileges: frozenset[str]) -> Response:
-    return _response(rendered(row, on, privileges), f'"{opened(row)["revision"]}"')
+def _card(row: bytes, on: date, privileges: frozenset[str], holds: frozenset[Hold]) -> Response:
+    return _response(rendered(row, on, privileges, holds), f'"{opened(row)["revision"]}"')
 
 
 @lru_cache(KEPT)
-def _cards(account_id: str, rows: tuple[bytes, ...], on: date, privileges: frozenset[str]) -> Response:
-    cards = b",".join(rendered(row, on, privileges) for row in rows)
+def _cards(
+    account_id: str, rows: tuple[bytes, ...], on: date, privileges: frozenset[str], holds: frozenset[Hold]
+) -> Response:
+    cards = b",".join(rendered(row, on, privileges, holds) for row in rows)
     return _response(b'{"account_id":%b,"cards":[%b]}' % (orjson.dumps(account_id), cards))
 
 

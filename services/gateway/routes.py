@@ -26,7 +26,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 # The contracts' Id. Dots alone would mean another path to whoever takes them for one.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
-_UNKNOWN = {"account_id": "account_not_found", "bundle_id": "plan_not_found"}
+_UNKNOWN = {"account_id": "account_not_found", "bundle_id": "plan_not_found", "invoice_id": "invoice_not_found"}
 
 READS: dict[str, Handler] = {
     f"{ACCOUNT}/product-cards/{{bundle_id}}": reads.read_product_card,
@@ -34,6 +34,8 @@ READS: dict[str, Handler] = {
     f"{ACCOUNT}/plan-summary": reads.read_plan_summary,
     f"{ACCOUNT}/plan-summary/breakdown": reads.read_breakdown,
     f"{ACCOUNT}/catalogue": reads.read_catalogue,
+    f"{ACCOUNT}/invoices": reads.read_invoices,
+    f"{ACCOUNT}/invoices/{{invoice_id}}": reads.read_invoice,
 }
 
 

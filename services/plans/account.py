@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import assert_never
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.money import Currency
+from contracts.plan_actions import Hold
 from contracts.plans import (
     AccountEvent,
     AccountHoldLifted,
     AccountHoldPlaced,
     AccountOpened,
-    Hold,
     PaymentMethodChanged,
 )
 from contracts.problems import Refused
@@ -31,6 +31,14 @@ class Account:
     time_zone: str
     payment_token: str | None = None
     holds: Mapping[tuple[Hold, str | None], int | None] = field(default_factory=dict)
+
+    def held_for(self) -> frozenset[Hold]:
+        return frozenset(hold for hold, _ in self.holds)
+
+    def unpaid(self) -> dict[str, Any]:
+        """What a refusal tells: the unpaid invoices, and what they come to."""
+        due = {invoice_id: minor or 0 for (hold, invoice_id), minor in self.holds.items() if hold is Hold.UNPAID}
+        return {"ids": list(due), "amount_minor": sum(due.values()), "currency": self.currency}
 
 
 def decide(command: OpenAccount, account: Account | None) -> list[AccountEvent]:

@@ -1,10 +1,11 @@
 """The rules of a bundle: a command and what is known become events, or a refusal. Pure (DOMAIN 4, 5)."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypeVar, assert_never
 
 from contracts.money import AmountTooLarge, Currency
-from contracts.plan_actions import PlanAction, Privilege, why_not
+from contracts.plan_actions import PlanAction, Privilege, why_held, why_not
 from contracts.plans import (
     AddOnCancelled,
     CapacityPurchased,
@@ -78,18 +79,23 @@ def decide(command: PlanCommand, plan: Plan | None, account: Account, catalogue:
             return _start(command, plan, account, catalogue)
         if plan is None:
             raise Refused("plan_not_found")
-        return _change(command, _allowed(command, plan), catalogue)
+        return _change(command, _allowed(command, plan, account), catalogue)
     except AmountTooLarge:
         raise Refused("amount_too_large") from None
 
 
-def _allowed(command: PlanCommand, plan: Plan) -> Plan:
+def _allowed(command: PlanCommand, plan: Plan, account: Account) -> Plan:
     """The plan, if its standing lets this be asked (DOMAIN B18) and no later day is recorded already (B12)."""
-    if reason := why_not(ACTIONS[type(command)], plan.standing(), command.on, command.privileges):
-        raise Refused(reason)
+    standing = replace(plan.standing(), holds=account.held_for())
+    if reason := why_not(ACTIONS[type(command)], standing, command.on, command.privileges):
+        raise _refused(reason, account)
     if command.on < plan.last_effective_on:
         raise Refused("date_out_of_range", not_before=plan.last_effective_on.isoformat())
     return plan
+
+
+def _refused(reason: str, account: Account) -> Refused:
+    return Refused(reason, **account.unpaid()) if reason == "unpaid_invoices" else Refused(reason)
 
 
 def _change(command: PlanCommand, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
@@ -119,6 +125,8 @@ def _start(command: StartPlan, plan: Plan | None, account: Account, catalogue: C
         raise Refused("forbidden")
     if plan is not None:
         raise Refused("second_base")
+    if reason := why_held(account.held_for()):
+        raise _refused(reason, account)
     if command.currency not in (None, account.currency):
         raise Refused("currency_mismatch", currency=account.currency)
     product = _sold(catalogue, command.sku, command.on)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pydantic import BaseModel
 
 from contracts.envelope import Envelope
-from contracts.plans import Hold
+from contracts.plan_actions import Hold
 from contracts.renewals import InvoiceCollected, PaymentFailed, RenewalDue, RenewalFailed
 from services.chassis.clock import Clock
 from services.chassis.command_handler import Command, CommandHandler

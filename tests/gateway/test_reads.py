@@ -137,7 +137,7 @@ async def test_a_plan_of_another_account_is_not_found(shown: Gateway) -> None:
     assert of_others.content == absent.content
 
 
-@pytest.mark.parametrize("path", READS)
+@pytest.mark.parametrize("path", [path for path in READS if path != f"{CARDS}/b1"])
 async def test_what_has_not_changed_is_not_sent_again(shown: Gateway, path: str) -> None:
     history = started()
     await shown.show(history)
