@@ -18,7 +18,7 @@ from contracts import codec
 from contracts.envelope import Record
 from contracts.plans import PlanCancelled, PlanEdited, PlanReinstated, PlanStarted, ProductKind
 from contracts.terms import Cycle
-from services.chassis.event_store import START, EventStore, StoreError
+from services.chassis.event_store import START, EventStore, StoreError, StoreUnavailable
 
 FOLLOW_EVERY_S = 5.0
 COMMIT_EVERY = 5_000  # events
@@ -59,19 +59,22 @@ class AccountBases:
 
     async def of(self, account_id: str, on: date) -> frozenset[str]:
         """The skus of the account's bases that have not ended by a day. Raises StoreError."""
-        await self._catch_up()
-        rows = self._db.execute(
-            "SELECT sku FROM bases WHERE account_id = ? AND (ends_on IS NULL OR ends_on > ?)",
-            (account_id, on.isoformat()),
-        )
-        return frozenset(sku for (sku,) in rows)
+        try:
+            await self._catch_up()
+            rows = self._db.execute(
+                "SELECT sku FROM bases WHERE account_id = ? AND (ends_on IS NULL OR ends_on > ?)",
+                (account_id, on.isoformat()),
+            )
+            return frozenset(sku for (sku,) in rows)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the index of bases failed: {error}") from error
 
     async def _follow(self) -> None:
         """So that nobody has to wait for a long way to catch up."""
         while True:
             try:
                 await self._catch_up()
-            except StoreError as error:
+            except (StoreError, sqlite3.Error) as error:
                 log.warning("account_bases_behind", reason=str(error))
             await asyncio.sleep(FOLLOW_EVERY_S)
 
@@ -114,7 +117,7 @@ class AccountBases:
 
 def _database(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path)
-    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+    if not _is_current(db):
         db.close()
         for file in (path, path.with_name(f"{path.name}-journal")):
             file.unlink(missing_ok=True)
@@ -122,3 +125,12 @@ def _database(path: Path) -> sqlite3.Connection:
         db.executescript(SCHEMA)
     db.execute("PRAGMA synchronous = OFF")  # a file lost with the machine is built again from the log
     return db
+
+
+def _is_current(db: sqlite3.Connection) -> bool:
+    """False also for a file that a crash of the machine has torn: it was never synced."""
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        return bool(version == VERSION and db.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
