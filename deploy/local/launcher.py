@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import signal
 import sys
 import time
@@ -56,6 +57,7 @@ def run(options: Options) -> None:
     """Returns after Ctrl-C or SIGTERM. Raises SystemExit with one sentence when the portal cannot run here."""
     if missing := [package for package in PACKAGES if importlib.util.find_spec(package) is None]:
         raise SystemExit(f"These packages are missing: {', '.join(missing)}. Install them with `make setup`.")
+    os.umask(0o077)  # the log is nobody else's, nor are the keys
     folder = Folder(options.data_dir.resolve())
     with folder.taken(), ExitStack() as held:
         ports = _ports(options.port, held)

@@ -132,9 +132,7 @@ class Child:
                 return
             text = line.decode(errors="replace").rstrip()
             shown = False
-            with suppress(
-                OSError
-            ):  # where we write to is full or gone: reading goes on, or the child would stand still
+            with suppress(OSError):  # where we write to is full: reading goes on, or the child would stand still
                 shown = self._show(self.program.name, text)
             if not shown:
                 self._unseen.append(text)

@@ -49,6 +49,7 @@ def standing(row: Row) -> PlanStanding:
         licences=row["lines"][row["base"]]["quantity"],
         assigned=row["assigned"],
         pending_changes=len(row["changes"]),
+        refunded=bool(row["cancellation"] and row["cancellation"]["refund_requested"]),
     )
 
 

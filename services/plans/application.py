@@ -52,10 +52,12 @@ class Asked:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def command_id(self, scope: str) -> uuid.UUID:
-        """The same for the same caller, stream and Idempotency-Key; new without a key."""
-        if self.idempotency_key is None:
+        """The same for the same caller, stream and Idempotency-Key; without a key the quote that is confirmed stands in
+        for it, since a quote is confirmed once. New without either."""
+        key = self.idempotency_key or getattr(self.body, "quote_token", None)
+        if key is None:
             return uuid.uuid4()
-        return uuid.uuid5(_COMMANDS, "\n".join((self.account_id, self.actor.id, scope, self.idempotency_key)))
+        return uuid.uuid5(_COMMANDS, "\n".join((self.account_id, self.actor.id, scope, key)))
 
 
 @dataclass(frozen=True, slots=True)
