@@ -175,4 +175,6 @@ def from_kafka(headers: Iterable[tuple[str, bytes]], value: bytes, loads: Loads 
         metadata,
         loads(value),
     )
+    if not 0 < envelope.position < 2**63 or not isinstance(envelope.data, dict):
+        raise ValueError("a position out of range, or a body that is no JSON object")
     return envelope, int(of["ce_prevposition"])

@@ -48,7 +48,7 @@ class PlanStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PlanStanding:
     """The facts about a plan that decide what may be done with it. ends_on: the end of its term, or of a cancelled
-    plan. holds: of its account."""
+    plan. refunded: cancelled, and what was left of it given back. holds: of its account."""
 
     status: PlanStatus
     one_month: bool
@@ -56,6 +56,7 @@ class PlanStanding:
     licences: int
     assigned: int
     pending_changes: int
+    refunded: bool = False
     holds: frozenset[Hold] = frozenset()
 
 
@@ -104,7 +105,9 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
                 return "already_cancelled"
             return "one_month_plan" if standing.one_month else None
         case PlanAction.REINSTATE_PLAN:
-            return None if cancelled else "not_cancelled"
+            if not cancelled:
+                return "not_cancelled"
+            return "plan_refunded" if standing.refunded else None
         case PlanAction.ASSIGN_LICENCE:
             return "all_licences_assigned" if standing.assigned >= standing.licences else None
         case PlanAction.UNASSIGN_LICENCE:

@@ -27,6 +27,16 @@ class Confirmable(Request):
     quote_token: Annotated[str, Field(max_length=4096)] | None = None
 
 
+class PaymentMethodBody(Request):
+    """token: the payment provider's name for a way to pay."""
+
+    token: Id
+
+
+class PayInvoiceBody(Request):
+    """Nothing to say: what is left to pay is tried now."""
+
+
 class OpenAccountBody(Request):
     currency: Currency
     time_zone: Annotated[str, Field(max_length=64, examples=["Europe/Vienna"])]

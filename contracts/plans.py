@@ -179,7 +179,8 @@ class AddOnCancelled(Body):
 
 
 class PlanCancelled(Body):
-    """The bundle ends on ends_on: with its term, or today when a refund gives back what is left of it (DOMAIN B8).
+    """The bundle ends on ends_on: with its term, or tomorrow when a refund gives back what is left of it from then
+    on (DOMAIN B8).
 
     money: the refund, as credits.
     """

@@ -59,6 +59,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "plan_cancelled": ProblemType(409, "A cancelled plan cannot be changed", "Reinstate it first."),
     "plan_ended": ProblemType(409, "The plan has ended", "Start a new one."),
     "not_cancelled": ProblemType(409, "The plan is not cancelled", "Nothing needs to be done."),
+    "plan_refunded": ProblemType(409, "What was left of the plan has been given back", "Start a new one."),
     "renewal_due": ProblemType(409, "The plan is being renewed", "Try again when its new term has begun."),
     "one_month_plan": ProblemType(409, "A one-month plan is not edited or renewed", "Start a new plan."),
     "active_addons": ProblemType(

@@ -24,8 +24,9 @@ WAIT_S = 60.0
 class Portal:
     """Started in a data folder that outlives it. `log`: everything it said."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, start_s: float = START_S) -> None:
         self.data_dir = data_dir
+        self._start_s = start_s
         self.log = data_dir.with_suffix(".log")
         self._command = [sys.executable, "-m", "services.cli", "run", "--port", "0", "--data-dir", str(data_dir)]
         self._command += options
@@ -37,7 +38,7 @@ class Portal:
             begins_at = log.tell()
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         # The greeting comes last, when the demo is loaded.
-        self.until(lambda: self.is_ready() and b"is running at" in self.log.read_bytes()[begins_at:], START_S)
+        self.until(lambda: self.is_ready() and b"is running at" in self.log.read_bytes()[begins_at:], self._start_s)
         return self
 
     def __exit__(self, *_: object) -> None:

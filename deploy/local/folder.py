@@ -59,8 +59,10 @@ class Folder:
     def make_secrets(self) -> None:
         """The key that signs quotes: kept, so that a quote outlives a restart."""
         if not self.quote_secret.exists():
-            with os.fdopen(os.open(self.quote_secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            new = self.quote_secret.with_suffix(".new")  # whole or not at all, however we end
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(secrets.token_hex(SECRET_BYTES).encode())
+            new.replace(self.quote_secret)
 
     def write_state(self, parts: dict[str, dict[str, Any]]) -> None:
         """Says where each part is: {name: {url, pid}}. For `billing status`, and for whoever looks for a process."""

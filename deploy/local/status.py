@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 PROBE_S = 3.0
+NO_ANSWER = "it does not answer"
 
 
 def not_ready(name: str, url: str) -> str:
@@ -24,7 +25,7 @@ def not_ready(name: str, url: str) -> str:
     except urllib.error.HTTPError as answer:
         return _reasons(answer)
     except OSError:
-        return "it does not answer"
+        return NO_ANSWER
     return ""
 
 

@@ -64,6 +64,12 @@ class Checkpoints:
             for each in parked
         ]
         self._db.execute("BEGIN")
-        self._db.executemany(_ADVANCE, [(owner, partition, position) for partition, position in checkpoints.items()])
-        self._db.executemany("INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)", rows)
-        self._db.execute("COMMIT")
+        try:
+            marks = [(owner, partition, position) for partition, position in checkpoints.items()]
+            self._db.executemany(_ADVANCE, marks)
+            self._db.executemany("INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.execute("COMMIT")
+        except BaseException:  # or every later `save` would begin within this one, for ever
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise

@@ -67,7 +67,8 @@ class Consumer:
         """A readiness check. Raises RuntimeError until the owner's log was once followed to its end."""
         follower = self.followers[owner]
         if not follower.caught_up:
-            raise RuntimeError(f"not caught up with {owner}: {follower.trouble or 'reading its feed'}")
+            trouble = follower.trouble or f"{follower.lag_events():,} events to go"
+            raise RuntimeError(f"not caught up with {owner}: {trouble}")
 
     async def _follow_kafka(self) -> None:
         failures = 0

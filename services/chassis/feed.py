@@ -66,7 +66,9 @@ def feed_router(store: EventStore | StoreOf, owner: Owner) -> APIRouter:
         after: Annotated[str, Query(description="a position; its event is not sent again")] = str(START),
         until: Annotated[str | None, Query(description="a position; its event is the last one sent")] = None,
         limit: Annotated[int | None, Query(ge=1, description="how many events to send at most")] = None,
-        categories: Annotated[str, Query(description="first words of stream names, with commas; all if empty")] = "",
+        categories: Annotated[
+            str, Query(max_length=200, description="first words of stream names, with commas; all if empty")
+        ] = "",
     ) -> StreamingResponse:
         log = store_of(request)
         head = await log.head()

@@ -74,7 +74,9 @@ class Follower:
                     self.holes += 1
                     await self._apply(events, marks, "kafka")
                     events, marks = [], {}
-                    await self._fill(event.position)
+                    if not await self._fill(event.position):
+                        self.foreign += 1
+                        log.warning("foreign_position", owner=self.owner, position=event.position, head=self.head)
                 else:
                     events.append(event)
                     marks[partition] = event.position
@@ -155,16 +157,24 @@ class Follower:
                 return
             await asyncio.sleep(pause_s)
 
-    async def _fill(self, until: int) -> None:
-        """Applies the feed up to a position, however long its owner takes to answer. It is our turn."""
+    async def _fill(self, until: int) -> bool:
+        """Applies the feed up to a position, however long its owner takes to answer. It is our turn.
+
+        False, with nothing applied, when the log does not reach that far: whoever spoke of it was not the owner, which
+        publishes what it has recorded."""
         failures = 0
         while min(self.checkpoints.values()) < until:
             try:
+                if until > self.head:
+                    self.head = max(self.head, await self._feed.head())
+                if until > self.head:
+                    return False
                 await self._fill_once(until)
             except Exception as error:  # nothing may be skipped, so nothing else can be done
                 failures += 1
                 self._failed("hole_not_filled", error)
                 await pause(failures)
+        return True
 
     async def _fill_once(self, until: int) -> None:
         """A feed leaves nothing out: every partition is complete up to where it was read."""

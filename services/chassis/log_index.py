@@ -15,7 +15,7 @@ import structlog
 
 from contracts.envelope import Record
 
-from .event_store import START, EventStore, StoreError
+from .event_store import START, EventStore, StoreError, StoreUnavailable
 
 FOLLOW_EVERY_S = 5.0
 COMMIT_EVERY = 5_000  # events
@@ -58,14 +58,20 @@ class LogIndex:
     async def catch_up(self) -> None:
         """Raises StoreError."""
         async with self._following:
-            (after,) = self._db.execute("SELECT position FROM followed").fetchone()
-            records: list[Record] = []
-            async for record in self._store.read_all(after):
-                records.append(record)
-                if len(records) >= COMMIT_EVERY:
-                    self._take_in(records)
-                    records.clear()
-            self._take_in(records)
+            try:
+                await self._catch_up()
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"the {type(self).__name__} failed: {error}") from error
+
+    async def _catch_up(self) -> None:
+        (after,) = self._db.execute("SELECT position FROM followed").fetchone()
+        records: list[Record] = []
+        async for record in self._store.read_all(after):
+            records.append(record)
+            if len(records) >= COMMIT_EVERY:
+                self._take_in(records)
+                records.clear()
+        self._take_in(records)
 
     async def _follow(self) -> None:
         """So that nobody has to wait for a long way to catch up."""
@@ -89,7 +95,7 @@ class LogIndex:
     @classmethod
     def _database(cls, path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path)
-        if db.execute("PRAGMA user_version").fetchone()[0] != cls.VERSION:
+        if not cls._is_current(db):
             db.close()
             for file in (path, path.with_name(f"{path.name}-journal")):
                 file.unlink(missing_ok=True)
@@ -97,3 +103,12 @@ class LogIndex:
             db.executescript(f"{FOLLOWED}{cls.SCHEMA}; PRAGMA user_version = {cls.VERSION};")
         db.execute("PRAGMA synchronous = OFF")  # a file lost with the machine is built again from the log
         return db
+
+    @classmethod
+    def _is_current(cls, db: sqlite3.Connection) -> bool:
+        """False also for a file that a crash of the machine has torn: it was never synced."""
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            return bool(version == cls.VERSION and db.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+        except sqlite3.DatabaseError:
+            return False

@@ -91,8 +91,11 @@ class Relay:
     async def _session(self) -> None:
         await self._topic.ensure()
         tails = await self._topic.tails()
-        if max(tails.values(), default=START) > await self._store.head():
+        head = await self._store.head()
+        if max(tails.values(), default=START) > head:
             raise AheadOfLog(f"the topic of {self._topic.owner} holds events that this log has not")
+        if self.published > head:  # the file is wrong, and only spares reading what the topic has
+            self.published = START
         try:
             async with (
                 publishing(self._topic, tails, self.published) as publisher,

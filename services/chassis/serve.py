@@ -5,12 +5,36 @@ import socket
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from . import logs
 from .settings import ListenerSettings
 
 GRACEFUL_SHUTDOWN_S = 5
 KEEP_ALIVE_S = 75
+MAX_HEAD_BYTES = 64 * 1024
+
+
+class _Bounded(HttpToolsProtocol):
+    """Cuts off whoever sends a request line and headers without end: httptools keeps all of it, and copies it anew with
+    every piece, before anybody is asked for a token."""
+
+    _head_bytes: int | None = 0  # of an unfinished head; None while a body is read
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes is not None and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The request line and headers are too long.")
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._head_bytes = None
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._head_bytes = 0
 
 
 def run(app: FastAPI, settings: ListenerSettings) -> None:
@@ -20,7 +44,7 @@ def run(app: FastAPI, settings: ListenerSettings) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=_Bounded,
         ws="none",
         lifespan="on",
         log_config=None,

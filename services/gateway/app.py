@@ -39,12 +39,13 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
         async with (
             open_read_store(settings.data_dir / "read.sqlite3") as store,
             connections() as session,
+            connections() as waiting,  # their own: reads that wait must not keep commands from a connection
         ):
             checks["read_store"] = store.check
             feeds = {owner: InBatches(FeedClient(url, session, token)) for owner, url in urls.items()}
             consumer = Consumer(store, feeds, settings.kafka_bootstrap, "gateway", settings.partitions)
             checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
-            waiter = Waiter(consumer, session, settings.renewals_url, settings.read_wait_s)
+            waiter = Waiter(consumer, waiting, settings.renewals_url, settings.read_wait_s)
             async with consuming(consumer, metrics):
                 yield {
                     "consumer": consumer,

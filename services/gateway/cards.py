@@ -54,6 +54,7 @@ def standing(row: Row, holds: frozenset[Hold] = frozenset()) -> PlanStanding:
         licences=row["lines"][row["base"]]["quantity"],
         assigned=row["assigned"],
         pending_changes=len(row["changes"]),
+        refunded=bool(row["cancellation"] and row["cancellation"]["refund_requested"]),
         holds=holds,
     )
 

@@ -93,7 +93,7 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         "Undo a cancellation before it takes effect",
         ReinstatePlanBody,
         {},
-        ("not_cancelled",),
+        ("not_cancelled", "plan_refunded"),
     ),
     (
         "assign_licence",

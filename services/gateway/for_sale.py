@@ -29,9 +29,7 @@ def for_sale(
         currency=account["currency"],
         book_version=version["book_version"] if version else None,
         effective_from=version["effective_from"] if version else None,
-        products=[
-            _product(product, account["currency"], live, today, privileges, holds) for product in products
-        ],
+        products=[_product(product, account["currency"], live, today, privileges, holds) for product in products],
     )
 
 

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from contracts.money import Currency, format_minor
 from contracts.plan_actions import Privilege
 
-from .answers import InvoiceStatus, InvoiceSummary, InvoiceView, Invoices, Permission
+from .answers import Invoices, InvoiceStatus, InvoiceSummary, InvoiceView, Permission
 
 PAGE = 50
 

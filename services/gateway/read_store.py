@@ -58,8 +58,7 @@ class ReadStore(ReplayableSink, Protocol):
 
     def row_of(self, table: str, key: str) -> tuple[str, bytes] | None:
         """The row and whose account it is of."""
-        found = self._reader.execute(f"SELECT account_id, data FROM {table} WHERE key = ?", (key,)).fetchone()
-        return (found[0], found[1]) if found and found[1] is not None else None
+        ...
 
     def rows_of(self, table: str, account_id: str) -> list[bytes]:
         """An account's rows as JSON, oldest first."""
@@ -131,6 +130,10 @@ class SqliteReadStore:
     def row(self, table: str, key: str) -> bytes | None:
         found = self._reader.execute(f"SELECT data FROM {table} WHERE key = ?", (key,)).fetchone()
         return found[0] if found else None
+
+    def row_of(self, table: str, key: str) -> tuple[str, bytes] | None:
+        found = self._reader.execute(f"SELECT account_id, data FROM {table} WHERE key = ?", (key,)).fetchone()
+        return (found[0], found[1]) if found and found[1] is not None else None
 
     def rows_of(self, table: str, account_id: str) -> list[bytes]:
         found = self._reader.execute(f"SELECT data FROM {table} WHERE account_id = ? ORDER BY rowid", (account_id,))

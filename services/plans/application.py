@@ -10,7 +10,14 @@ from datetime import date
 from pydantic import BaseModel
 
 from contracts.envelope import Actor, Metadata
-from contracts.plan_commands import Confirmable, OpenAccountBody, PublishPriceBookBody, Quote, StartPlanBody
+from contracts.plan_commands import (
+    Confirmable,
+    OpenAccountBody,
+    PaymentMethodBody,
+    PublishPriceBookBody,
+    Quote,
+    StartPlanBody,
+)
 from contracts.plans import AccountEvent, CatalogueEvent, PlanEvent
 from contracts.problems import Refused
 from services.chassis.clock import Clock, instant, today
@@ -52,10 +59,12 @@ class Asked:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def command_id(self, scope: str) -> uuid.UUID:
-        """The same for the same caller, stream and Idempotency-Key; new without a key."""
-        if self.idempotency_key is None:
+        """The same for the same caller, stream and Idempotency-Key; without a key the quote that is confirmed stands in
+        for it, since a quote is confirmed once. New without either."""
+        key = self.idempotency_key or getattr(self.body, "quote_token", None)
+        if key is None:
             return uuid.uuid4()
-        return uuid.uuid5(_COMMANDS, "\n".join((self.account_id, self.actor.id, scope, self.idempotency_key)))
+        return uuid.uuid5(_COMMANDS, "\n".join((self.account_id, self.actor.id, scope, key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,15 @@ class Application:
             return accounts.decide(command, account)
 
         metadata = self._metadata(asked, asked.command_id("account"), now.date())
+        return await self.accounts.handle(f"billingaccount-{asked.account_id}", Command(metadata), decide)
+
+    async def change_payment_method(self, asked: Asked, body: PaymentMethodBody) -> Recorded:
+        """Raises Refused account_not_found for one that was never opened."""
+
+        def decide(account: Account | None, _: int) -> Sequence[AccountEvent]:
+            return accounts.change_payment_method(account, body.token)
+
+        metadata = self._metadata(asked, asked.command_id("payment method"), self.clock.now().date())
         return await self.accounts.handle(f"billingaccount-{asked.account_id}", Command(metadata), decide)
 
     async def publish(self, asked: Asked, book_id: str, version: int, body: PublishPriceBookBody) -> Recorded:

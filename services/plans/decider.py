@@ -297,8 +297,9 @@ def _cancel(command: CancelPlan, plan: Plan, catalogue: Catalogue) -> list[PlanE
     closes_on = plan.term.start + timedelta(days=REFUND_DAYS)
     if command.refund and command.on > closes_on:
         raise Refused("refund_window_closed", closed_on=closes_on.isoformat())
-    credits = [credit(plan, line, command.on) for line in plan.lines.values()] if command.refund else []
-    ends_on = command.on if command.refund else plan.term.end  # what is given back is not served as well
+    tomorrow = min(command.on + timedelta(days=1), plan.term.end)
+    ends_on = tomorrow if command.refund else plan.term.end  # what is given back is not served as well, nor the reverse
+    credits = [credit(plan, line, ends_on) for line in plan.lines.values()] if command.refund else []
     events: list[PlanEvent] = [
         AddOnCancelled(bundle_id=plan.bundle_id, line_id=line_id, ends_on=ends_on) for line_id in live
     ]

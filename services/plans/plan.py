@@ -55,6 +55,7 @@ class Cancellation:
 
     ends_on: date
     cancelled_with: tuple[str, ...]
+    refunded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Plan:
             licences=self.base.quantity,
             assigned=len(self.assigned),
             pending_changes=len(self.pending),
+            refunded=self.cancellation is not None and self.cancellation.refunded,
         )
 
     def _status(self) -> PlanStatus:
@@ -206,7 +208,7 @@ def _cancelled(plan: Plan, event: PlanCancelled) -> Plan:
     # The lines that cascade cancelled are those whose AddOnCancelled came in the same append, right before this event.
     return replace(
         plan,
-        cancellation=Cancellation(event.ends_on, tuple(sorted(plan.ending))),
+        cancellation=Cancellation(event.ends_on, tuple(sorted(plan.ending)), event.refund_requested),
     )
 
 

@@ -62,7 +62,7 @@ async def _measured(folder: Path, events: int, seconds: float) -> None:
             (data / "plans").mkdir(parents=True)
             await history.write(data / "plans", events)
     with console.status("starting"):
-        portal = await asyncio.to_thread(Portal(data, "--no-demo").__enter__)
+        portal = await asyncio.to_thread(Portal(data, "--no-demo", start_s=600).__enter__)
     try:
         bench = await asyncio.to_thread(Bench, portal, folder, seconds)
         table = Table("what", "ours", "raw limit", "ratio", "target")

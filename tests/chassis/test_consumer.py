@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -333,6 +334,27 @@ async def test_records_that_are_not_ours_are_left_out_and_counted(
         await until(count(ledger, 100))
     await assert_applied_once_in_order(ledger, store)
     assert following(consumer).foreign == 3 * PARTITIONS
+
+
+async def test_a_record_from_beyond_the_owners_log_holds_nobody_up(
+    store: MemoryEventStore, feed: StoreFeed, ledger: Ledger, broker: Broker
+) -> None:
+    await happens(store, 100)
+    await kafka.ensure_topic(broker.bootstrap, TOPIC, PARTITIONS, forgets=True)
+    last = (await log_of(store))[-1]
+    beyond = [
+        (b"key", body, kafka_headers(replace(last, position=position), "plans", prev))
+        for body, position, prev in ((b"{}", 10**9, 10**9 - 1), (b"{}", 10**30, 0), (b"null", 1, 0), (b"{}", -5, -9))
+    ]
+    async with kafka.sending(broker.bootstrap, TOPIC) as sender:
+        await sender.send(dict.fromkeys(range(PARTITIONS), beyond))
+    await put(broker, store)
+    async with consuming(ledger, feed, broker) as consumer:
+        await until(count(ledger, 100))
+        await until(lambda: following(consumer).foreign >= len(beyond) * PARTITIONS)
+        await happens(store, 20)
+        await until(count(ledger, 120))
+    await assert_applied_once_in_order(ledger, store)
 
 
 async def test_a_consumer_cancelled_at_any_point_goes_on_where_its_sink_stands(

@@ -156,6 +156,13 @@ async def test_what_is_no_position_of_the_log_is_refused(
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (422, "event_position_invalid")
 
 
+async def test_more_categories_than_any_owner_has_are_refused(url: str, session: aiohttp.ClientSession) -> None:
+    query = ",".join(f"c{number}" for number in range(600))
+    headers = {"Authorization": f"Bearer {token()}"}
+    async with session.get(f"{url}/events?categories={query}", headers=headers) as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize(
     ("who", "code"), [("auditor!", "unauthenticated"), ("editor", "forbidden"), ("customer", "account_not_found")]
 )

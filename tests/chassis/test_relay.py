@@ -314,14 +314,33 @@ async def test_the_topic_of_another_log_stops_the_relay_before_it_leaves_anythin
     assert sum(map(len, await published(broker))) == 100
 
 
-async def test_a_record_that_is_not_ours_at_the_tail_stops_the_relay(
+@pytest.mark.parametrize("strangers", [1, 5])
+async def test_records_that_are_not_ours_at_the_tail_hide_nothing_of_ours(
+    store: MemoryEventStore, broker: Broker, frontier: Path, strangers: int
+) -> None:
+    await happens(store, 100)
+    async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
+        await until(lambda: relay.published == 100)
+    async with kafka.sending(broker.bootstrap, TOPIC) as sender:
+        for _ in range(strangers):
+            await sender.send({number: [(b"key", b"{}", [("ce_position", b"x")])] for number in range(PARTITIONS)})
+    frontier.unlink()
+    await happens(store, 100)
+    async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
+        await until(lambda: relay.published == 200)
+    records = [record for part in await published(broker) for record in part if record.value != b"{}"]
+    positions = sorted(int(dict(record.headers)["ce_position"]) for record in records)
+    assert positions == list(range(1, 201))
+
+
+async def test_a_frontier_beyond_the_log_is_not_believed(
     store: MemoryEventStore, broker: Broker, frontier: Path
 ) -> None:
-    await kafka.ensure_topic(broker.bootstrap, TOPIC, PARTITIONS)
-    async with kafka.sending(broker.bootstrap, TOPIC) as sender:
-        await sender.send({0: [(b"key", b"{}", [])]})
+    frontier.write_text("999999")
+    await happens(store, 100)
     async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
-        await until(lambda: "ce_position" in relay.trouble)
+        await until(lambda: relay.published == 100)
+    assert sum(map(len, await published(broker))) == 100
 
 
 async def test_kafka_away_blocks_nobody_and_everything_is_published_later(
@@ -347,9 +366,9 @@ async def test_the_largest_events_a_store_takes_are_published(
     store: MemoryEventStore, broker: Broker, frontier: Path
 ) -> None:
     small = event("account-1")
-    room = MAX_EVENT_BYTES - len(small.metadata) - 2
+    room = MAX_EVENT_BYTES - len(small.metadata) - len(b'{"x":""}')
     for number in range(12):
-        await store.append(f"plan-{number}", [replace(small, data=b'"' + b"x" * room + b'"')], NO_STREAM)
+        await store.append(f"plan-{number}", [replace(small, data=b'{"x":"%b"}' % (b"x" * room))], NO_STREAM)
     async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
         await until(lambda: relay.published == 12)
     await assert_nothing_was_left_out(store, broker)

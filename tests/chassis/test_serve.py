@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -96,3 +96,24 @@ def _ask(port: int) -> socket.socket:
             assert time.monotonic() < deadline
     asked.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     return asked
+
+
+def test_headers_without_end_are_cut_off() -> None:
+    with listening("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    with served(port) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "opened\n"
+        client = None
+        while client is None:
+            with suppress(ConnectionRefusedError):
+                client = socket.create_connection(("127.0.0.1", port))
+        client.settimeout(10)
+        with client, pytest.raises(ConnectionError):  # reset or broken pipe, as it comes
+            _send_headers_without_end(client)
+
+
+def _send_headers_without_end(client: socket.socket) -> None:
+    client.sendall(b"GET / HTTP/1.1\r\nX: ")
+    for _ in range(400):
+        client.sendall(b"a" * 65_536)

@@ -146,3 +146,24 @@ asyncio.run(main())
         assert is_alive(pid)
         parent.kill()
     asyncio.run(until(lambda: not is_alive(pid)))
+
+
+def full(*_: object) -> bool:
+    raise OSError(28, "No space left on device")
+
+
+async def test_a_child_goes_on_although_nobody_can_be_shown_what_it_says(watcher: Watcher, tmp_path: Path) -> None:
+    watcher._show = full  # type: ignore[method-assign]
+    done = tmp_path / "done"
+    await watcher.start(f"[print('x' * 100) for _ in range(60_000)]; open({str(done)!r}, 'w'); {ENDLESS}")
+    await until(done.exists)
+
+
+async def test_a_child_is_watched_although_its_pid_cannot_be_written_down(watcher: Watcher) -> None:
+    child = await watcher.start(ENDLESS, ready=True)
+    child._changed = full  # type: ignore[assignment]
+    for _ in range(2):
+        before = child.pid
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        await until(lambda before=before: child.pid != before)  # type: ignore[misc]

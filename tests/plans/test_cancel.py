@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from contracts.plans import AddOnCancelled, CancelReason, PlanCancelled, PlanReinstated
 from contracts.terms import Cycle
+from services.plans.charges import credit
 from tests.plans.given import (
     JULY_1,
     JUNE_1,
@@ -50,16 +51,20 @@ def test_a_plan_is_cancelled_once() -> None:
 
 def test_a_refund_gives_back_what_is_left_of_every_line() -> None:
     cancelled = with_large_meetings(2).when(cancel(refund=True, cascade=True)).then(AddOnCancelled, PlanCancelled)
-    assert parts(cancelled.money) == [("credit", -10194), ("credit", -6667)]
-    assert (cancelled.money.net_minor, cancelled.refund_requested) == (-16861, True)
+    # Today is served and paid: 19 of 30 days of 15291 and 10000 are left from tomorrow on.
+    assert parts(cancelled.money) == [("credit", -9684), ("credit", -6333)]
+    assert (cancelled.money.net_minor, cancelled.refund_requested) == (-16017, True)
 
 
-def test_a_refund_is_at_most_what_was_charged() -> None:
-    # Bought one by one, 3333 each; the rest of both together would round to 6667.
-    given = pro_monthly().after(buy(quantity=1), edit(2, line_id="line-2"))
-    cancelled = given.when(cancel(refund=True, cascade=True)).then(AddOnCancelled, PlanCancelled)
-    assert parts(cancelled.money) == [("credit", -10194), ("credit", -6666)]
-    assert given.after(cancel(refund=True, cascade=True)).known().charged_minor["line-2"] == 0
+def test_nobody_is_served_for_nothing_by_a_refund_on_the_first_day() -> None:
+    cancelled = business_annual(10, JUNE_1).when(cancel(JUNE_1, refund=True)).then(PlanCancelled)
+    assert cancelled.money.net_minor == -(219900 - 602)  # a 365th of 219900, half up
+
+
+def test_a_credit_is_at_most_what_was_charged() -> None:
+    # Bought one by one, 3333 each; the rest of both together would round to 6667 (DOMAIN M8).
+    plan = pro_monthly().after(buy(quantity=1), edit(2, line_id="line-2")).known()
+    assert credit(plan, plan.lines["line-2"], JUNE_11).amount_minor == -6666
 
 
 def test_a_free_plan_is_refunded_nothing() -> None:
@@ -84,18 +89,25 @@ def test_a_reinstated_plan_renews_as_before() -> None:
     assert reinstated.next_renewal == given.known().next_renewal()
 
 
-def test_a_plan_whose_rest_is_refunded_ends_today_with_all_its_lines() -> None:
+def test_a_plan_whose_rest_is_refunded_ends_tomorrow_with_all_its_lines_and_stays_cancelled() -> None:
     given = with_large_meetings()
+    tomorrow = JUNE_11 + timedelta(days=1)
     addon, cancelled = given.when(cancel(JUNE_11, refund=True, cascade=True)).events
-    assert (addon.ends_on, cancelled.ends_on) == (JUNE_11, JUNE_11)
+    assert (addon.ends_on, cancelled.ends_on) == (tomorrow, tomorrow)
     refunded = given.after(cancel(JUNE_11, refund=True, cascade=True))
-    for command in (reinstate(JUNE_11), edit(4), assign("ann"), cancel(JUNE_11)):
+    refunded.when(reinstate(JUNE_11)).then_refused("plan_refunded")
+    for command in (reinstate(tomorrow), edit(4, tomorrow), assign("ann", tomorrow), cancel(tomorrow)):
         refunded.when(command).then_refused("plan_ended")
+
+
+def test_on_the_last_day_of_a_term_nothing_is_left_to_refund() -> None:
+    cancelled = pro_monthly().when(cancel(JUNE_30, refund=True)).then(PlanCancelled)
+    assert (cancelled.money.net_minor, cancelled.ends_on) == (0, JULY_1)
 
 
 def test_a_plan_can_be_cancelled_with_a_refund_after_it_was_reinstated() -> None:
     given = pro_monthly().after(cancel(), reinstate())
-    assert given.when(cancel(refund=True)).then(PlanCancelled).money.net_minor == -10194
+    assert given.when(cancel(refund=True)).then(PlanCancelled).money.net_minor == -9684
 
 
 def test_what_was_pending_stays_pending_through_a_cancellation() -> None:

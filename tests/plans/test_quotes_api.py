@@ -204,3 +204,11 @@ async def test_a_token_does_not_overrule_if_match(customer: Customer) -> None:
     body = {"quantity": 7, "quote_token": done(await customer.quote(bundle, "edit", {"quantity": 7}))["token"]}
     assert problem(await customer.change(bundle, "edit", body, '"0"')) == "revision_stale"
     done(await customer.change(bundle, "edit", body, '"1"'))
+
+
+async def test_a_quote_is_confirmed_once_however_often_it_is_sent(customer: Customer) -> None:
+    wish = {"sku": "workplace_pro", "quantity": 5, "cycle": "monthly"}
+    token = done(await customer.quote_start(wish))["token"]
+    first, again = [await customer.start(quantity=5, more={"quote_token": token}) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
