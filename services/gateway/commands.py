@@ -10,6 +10,8 @@ from contracts.plan_commands import (
     DiscardPendingChangeBody,
     EditPlanBody,
     OpenAccountBody,
+    PayInvoiceBody,
+    PaymentMethodBody,
     PublishPriceBookBody,
     ReinstatePlanBody,
     Request,
@@ -48,9 +50,10 @@ class Forwarded:
 
 _PRICED = ("product_not_found", "product_retired", "sales_only", "quantity_out_of_range", "amount_too_large")
 _SOLD = (*_PRICED, "currency_unavailable", "cycle_unavailable", "requirement_unmet")
-_STARTED = (*_SOLD, "currency_mismatch", "not_a_base", "date_out_of_range")
+_HELD = ("unpaid_invoices", "contract_managed", "account_on_hold")
+_STARTED = (*_SOLD, *_HELD, "currency_mismatch", "not_a_base", "date_out_of_range")
 _STANDING = ("plan_not_found", "plan_ended", "renewal_due", "date_out_of_range")
-_LIVE = ("plan_cancelled", "one_month_plan")
+_LIVE = ("plan_cancelled", "one_month_plan", *_HELD)
 _START_EXAMPLE = {"sku": "workplace_pro", "quantity": 5, "cycle": "monthly"}
 
 # Of a bundle: its name, the last part of the address, what it does, its body, an example, and its own refusals.
@@ -77,7 +80,7 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         "Discard a scheduled change",
         DiscardPendingChangeBody,
         {},
-        ("no_pending_change", "line_not_found", "plan_cancelled"),
+        ("no_pending_change", "line_not_found", "plan_cancelled", *_HELD),
     ),
     (
         "cancel_plan",
@@ -85,7 +88,7 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         "Cancel a plan at the end of its term",
         CancelPlanBody,
         {"reason": "not_needed_now", "cascade": True},
-        ("already_cancelled", "active_addons", "refund_window_closed", "one_month_plan"),
+        ("already_cancelled", "active_addons", "refund_window_closed", "one_month_plan", *_HELD),
     ),
     (
         "reinstate_plan",
@@ -93,7 +96,7 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         "Undo a cancellation before it takes effect",
         ReinstatePlanBody,
         {},
-        ("not_cancelled", "plan_refunded"),
+        ("not_cancelled", "plan_refunded", *_HELD),
     ),
     (
         "assign_licence",
@@ -122,6 +125,25 @@ _OF_ACCOUNTS = (
         OpenAccountBody,
         {"currency": "USD", "time_zone": "Europe/Vienna"},
         ("account_exists", "time_zone_unknown"),
+    ),
+    Forwarded(
+        "change_payment_method",
+        "PUT",
+        f"{ACCOUNT}/payment-method",
+        "Say how the account pays",
+        PaymentMethodBody,
+        {"token": "pm-4711"},
+        (),
+    ),
+    Forwarded(
+        "pay_invoice",
+        "POST",
+        f"{ACCOUNT}/invoices/{{invoice_id}}/pay",
+        "Pay an invoice now",
+        PayInvoiceBody,
+        {},
+        ("invoice_not_found", "invoice_collected"),
+        owner=Owner.RENEWALS,
     ),
     Forwarded(
         "publish_price_book",

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from contracts.plan_commands import CommandAnswer, Quote
 
-from .answers import Breakdown, CatalogueForSale, PlanSummary, ProductCard, ProductCards
+from .answers import Breakdown, CatalogueForSale, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
 
 Example = dict[str, Any]
 
@@ -113,6 +113,19 @@ _BREAKDOWN_LINE = {
     "amount_minor": 10194,
 }
 
+_INVOICE = {
+    "invoice_id": "5f1c3b7f0a9d4e2b8c61",
+    "number": 7,
+    "kind": "renewal",
+    "status": "collected",
+    "issued_on": "2026-02-28",
+    "currency": "USD",
+    "total_minor": 3547,
+    "remains_minor": 0,
+    "next_try_on": None,
+    "shown": "35.47 USD",
+}
+
 ANSWERS: dict[type[BaseModel], Example] = {
     ProductCard: _CARD,
     ProductCards: {"account_id": ACCOUNT, "cards": [_CARD]},
@@ -151,6 +164,21 @@ ANSWERS: dict[type[BaseModel], Example] = {
                 "within": [{**_OPEN, "bundle_id": BUNDLE}],
             }
         ],
+    },
+    Invoices: {"account_id": ACCOUNT, "invoices": [_INVOICE], "next": None},
+    InvoiceView: {
+        **_INVOICE,
+        "cadence": "monthly",
+        "cause_id": "5f1c3b7f0a9d4e2b8c61",
+        "lines": [{**_CHARGE, "bundle_id": BUNDLE}],
+        "net_minor": 3277,
+        "taxes": [{"code": "standard", "rate_bp": 825, "net_minor": 3277, "tax_minor": 270}],
+        "credit_minor": 500,
+        "due_minor": 3047,
+        "cut_minor": 0,
+        "payments": [{"attempt": 1, "on": "2026-02-28", "amount_minor": 3047, "outcome": "succeeded", "reason": ""}],
+        "pay": _closed("invoice_collected", "Nothing is left to pay of this invoice"),
+        "event_id": "9f0c2d6a-0a64-5a3c-9a55-2f1f5e1f7b20",
     },
     CommandAnswer: {
         "stream": f"plan-{BUNDLE}",

@@ -11,7 +11,16 @@ from contracts.problems import PROBLEMS, problem_document
 from services.chassis.openapi import PROBLEM_SCHEMA
 from services.chassis.problems import MEDIA_TYPE
 
-from .answers import Breakdown, CatalogueForSale, PlanSummary, ProductCard, ProductCards
+from .answers import (
+    Breakdown,
+    CatalogueForSale,
+    Invoices,
+    InvoiceStatus,
+    InvoiceView,
+    PlanSummary,
+    ProductCard,
+    ProductCards,
+)
 from .commands import ACCOUNT, COMMANDS, Forwarded
 from .examples import ANSWERS
 
@@ -29,6 +38,7 @@ _ID = {"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$", "minLength": 1, "maxL
 _PATH_EXAMPLES = {
     "account_id": "acme",
     "bundle_id": "0f2d4c6b8a9e1f3d5c7b",
+    "invoice_id": "5f1c3b7f0a9d4e2b8c61",
     "book_id": "standard",
     "version": 1,
 }
@@ -51,6 +61,16 @@ _CADENCE = {
     "schema": {"type": "string", "enum": ["monthly", "annual"]},
     "example": "monthly",
 }
+_SEARCH: list[Document] = [
+    {"in": "query", "name": name, "description": description, "schema": schema}
+    for name, description, schema in (
+        ("status", "only those", {"type": "string", "enum": [status.value for status in InvoiceStatus]}),
+        ("from", "issued on that day or later", {"type": "string", "format": "date"}),
+        ("to", "issued on that day or earlier", {"type": "string", "format": "date"}),
+        ("q", "in the number or the name of a product", {"type": "string"}),
+        ("before", "a number: those before it, as `next` says", {"type": "integer", "minimum": 0}),
+    )
+]
 _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -107,6 +127,8 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
         CatalogueForSale,
         (),
     ),
+    ("list_invoices", f"{ACCOUNT}/invoices", "The invoices of an account, the newest first", Invoices, ()),
+    ("read_invoice", f"{ACCOUNT}/invoices/{{invoice_id}}", "One invoice", InvoiceView, ("invoice_not_found",)),
 )
 
 
@@ -136,12 +158,12 @@ def document() -> Document:
 
 
 def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
-    cadence = [_CADENCE] if answer is Breakdown else []
+    asked = {Breakdown: [_CADENCE], Invoices: _SEARCH}.get(answer, [])
     return {
         "tags": ["reads"],
         "operationId": name,
         "summary": summary,
-        "parameters": [*_path_parameters(path), *cadence, *_READ_PARAMETERS],
+        "parameters": [*_path_parameters(path), *asked, *_READ_PARAMETERS],
         "responses": {
             "200": _success(summary, answer, ("ETag", "X-Correlation-Id")),
             "304": {"description": "The caller has this answer already", "headers": {"ETag": _HEADERS["ETag"]}},

@@ -44,8 +44,8 @@ def issue(state: InvoiceState | None, invoice: Invoice) -> list[InvoiceEvent]:
 
 
 def paid(state: InvoiceState | None, attempt: int, reference: str) -> list[InvoiceEvent]:
-    """Empty when it was collected meanwhile."""
-    if state is None or state.collected:
+    """Empty when it was collected meanwhile, or this very attempt is recorded."""
+    if state is None or state.collected or state.attempts >= attempt:
         return []
     name = state.issued.invoice_id
     return [
@@ -55,8 +55,9 @@ def paid(state: InvoiceState | None, attempt: int, reference: str) -> list[Invoi
 
 
 def declined(state: InvoiceState | None, attempt: int, reason: str, on: date) -> list[InvoiceEvent]:
-    """The next reminder, or after the last one the invoice cut to the days that were served (DOMAIN B16)."""
-    if state is None or state.collected:
+    """The next reminder, or after the last one the invoice cut to the days that were served (DOMAIN B16). Empty as in
+    `paid`."""
+    if state is None or state.collected or state.attempts >= attempt:
         return []
     name = state.issued.invoice_id
     try_on = _next_try(state, on)

@@ -6,8 +6,9 @@ from datetime import date
 
 from contracts.envelope import Metadata
 from contracts.renewals import Invoice, InvoiceEvent, RenewalEvent
-from services.chassis.clock import Clock
-from services.chassis.command_handler import Command, CommandHandler
+from services.chassis.asked import Asked
+from services.chassis.clock import Clock, today
+from services.chassis.command_handler import Command, CommandHandler, Recorded
 from services.chassis.policies import due
 
 from . import invoice as invoices
@@ -50,6 +51,24 @@ class Ledger:
         metadata = due(SERVICE, account_id, f"invoice {invoice_id} attempt {attempt}", on, self.clock)
         decide = await self._paid(account_id, state, attempt, on)
         await self.on_invoice(metadata, invoice_id, decide)
+
+    async def pay(self, asked: Asked, invoice_id: str) -> Recorded:
+        """Another try, because somebody asked for it. Raises Refused invoice_not_found or invoice_collected."""
+        loaded = await self.invoices.current(f"invoice-{invoice_id}")
+        state = loaded.state if loaded.account_id == asked.account_id else None
+        now = self.clock.now()
+        command = Command(asked.metadata(asked.command_id(f"invoice-{invoice_id}"), now, now.date()))
+        if command.metadata.command_id in loaded.receipts:  # a repetition is answered, not paid again
+            return await self.invoices.handle(f"invoice-{invoice_id}", command, lambda *_: [])
+        attempt = invoices.payable(state)
+        assert state is not None
+        on = today(self.clock, await self._zone(asked))
+        decide = await self._paid(asked.account_id, state, attempt, on.isoformat())
+        return await self.invoices.handle(f"invoice-{invoice_id}", command, lambda state, _: decide(state))
+
+    async def _zone(self, asked: Asked) -> str:
+        account = (await self.accounts.current(f"renewal-{asked.account_id}")).state
+        return account.terms.time_zone if account and account.terms else "UTC"
 
     async def refund(self, account_id: str, invoice: Invoice) -> None:
         on = invoice.issued_on.isoformat()

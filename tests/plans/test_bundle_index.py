@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from services.plans.bundle_index import BundleIndex
 
 from contracts.envelope import Actor, Metadata
 from services.chassis.command_handler import new_events
 from services.chassis.event_store import NO_STREAM, StoreUnavailable
 from services.chassis.memory_store import MemoryEventStore
+from services.plans.bundle_index import BundleIndex
 
 from .given import nothing, start
 
