@@ -6,6 +6,7 @@ Offsets are committed only to spare reading again: the checkpoints, committed wi
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage
+from faststream.message import StreamMessage
 
 from contracts.envelope import from_kafka
 from contracts.topics import Owner, topic_of
@@ -71,6 +73,9 @@ class Consumer:
         while True:
             broker = self._broker()
             try:
+                # First, because Kafka makes a topic that a client asks for, with a number of partitions of its own.
+                for owner, follower in self.followers.items():
+                    await kafka.ensure_topic(self._bootstrap, topic_of(owner), len(follower.checkpoints))
                 await broker.start()
                 failures = 0
                 await asyncio.Event().wait()
@@ -95,6 +100,7 @@ class Consumer:
                 batch_timeout_ms=BATCH_TIMEOUT_MS,
                 fetch_max_wait_ms=FETCH_WAIT_MS,
                 listener=_Reloading(follower),
+                parser=_unparsed,
                 decoder=_undecoded,
                 no_reply=True,
             )
@@ -134,6 +140,16 @@ def _read(follower: Follower, records: Sequence["ConsumerRecord[bytes, bytes]"])
             follower.foreign += 1
             log.warning("foreign_record", topic=record.topic, partition=record.partition, offset=record.offset)
     return ours
+
+
+async def _unparsed(
+    records: "Sequence[ConsumerRecord[bytes, bytes]]",
+    parse: Callable[[Any], Awaitable["StreamMessage[Any]"]],
+) -> "StreamMessage[Any]":
+    """Headers are read by `_read`: FastStream's parser takes all for UTF-8, and loses a batch over one that is not."""
+    message = await parse((replace(records[0], headers=()),))
+    message.raw_message = records
+    return message
 
 
 async def _undecoded(_message: Any) -> None:

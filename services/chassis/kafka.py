@@ -29,7 +29,7 @@ class WrongPartitions(Exception):
 
 
 async def ensure_topic(bootstrap: str, topic: str, partitions: int, forgets: bool = False) -> None:
-    """Makes the topic unless it is there. Raises WrongPartitions, and KafkaError or TimeoutError when the broker is away.
+    """Makes the topic unless it is there. Raises WrongPartitions; KafkaError, TimeoutError when the broker is away.
 
     forgets: the broker is the embedded one, which loses everything with each restart and then makes topics itself, as
     soon as anyone asks for them, with a number of partitions of its own: such a topic is made anew.
@@ -55,7 +55,7 @@ async def _create(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> in
         if code not in (0, TopicAlreadyExistsError.errno):
             raise for_code(code)(f"{topic} cannot be made")
     async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
-        while not (partitions := await _partitions(admin, topic)):
+        while not (partitions := await _partitions(admin, topic)):  # noqa: ASYNC110
             await asyncio.sleep(KNOWN_POLL_S)
     return partitions
 

@@ -82,7 +82,7 @@ class ApacheKafka:
 
     async def start(self) -> None:
         command = (*JAVA, *self._classes, "kafka.Kafka", str(self._properties))
-        with self.output.open("ab") as output:  # noqa: ASYNC230
+        with self.output.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: ASYNC220
                 command, stdout=output, stderr=output, stdin=subprocess.DEVNULL
             )

@@ -51,6 +51,12 @@ async def until(condition: Callable[[], object], timeout_s: float = READY_S) -> 
 
 
 async def answers(bootstrap: str) -> bool:
+    host, _, port = bootstrap.partition(":")
+    try:
+        _, connection = await asyncio.open_connection(host, int(port))
+    except OSError:  # aiokafka would log it as an error
+        return False
+    connection.close()
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=500)
     try:
         async with asyncio.timeout(2):
