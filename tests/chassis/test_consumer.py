@@ -47,8 +47,10 @@ def ledger() -> Ledger:
 
 
 @asynccontextmanager
-async def consuming(ledger: Ledger, feed: Feed, broker: Broker) -> AsyncIterator[Consumer]:
-    consumer = Consumer(ledger, {Owner.PLANS: feed}, broker.bootstrap, GROUP, PARTITIONS)
+async def consuming(
+    ledger: Ledger, feed: Feed, broker: Broker, partitions: int = PARTITIONS
+) -> AsyncIterator[Consumer]:
+    consumer = Consumer(ledger, {Owner.PLANS: feed}, broker.bootstrap, GROUP, partitions)
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer

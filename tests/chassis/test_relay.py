@@ -54,8 +54,8 @@ async def relaying(relay: Relay) -> AsyncIterator[Relay]:
         await asyncio.wait([running])
 
 
-async def published(broker: Broker) -> Partitions:
-    return await records_in(broker.bootstrap, TOPIC, PARTITIONS)
+async def published(broker: Broker, partitions: int = PARTITIONS) -> Partitions:
+    return await records_in(broker.bootstrap, TOPIC, partitions)
 
 
 def positions(records: Sequence["ConsumerRecord[bytes, bytes]"]) -> list[tuple[int, int]]:
@@ -73,8 +73,10 @@ def without_repetitions(records: Sequence["ConsumerRecord[bytes, bytes]"]) -> li
     return fresh
 
 
-async def assert_nothing_was_left_out(store: MemoryEventStore | SqliteEventStore, broker: Broker) -> None:
-    for records, log in zip(await published(broker), await by_partition(store), strict=True):
+async def assert_nothing_was_left_out(
+    store: MemoryEventStore | SqliteEventStore, broker: Broker, partitions: int = PARTITIONS
+) -> None:
+    for records, log in zip(await published(broker, partitions), await by_partition(store, partitions), strict=True):
         fresh = without_repetitions(records)
         assert [position for position, _ in fresh] == [record.position for record in log]
         # `prevposition` may be later than the event before (a restart says: up to the frontier), but never earlier.
