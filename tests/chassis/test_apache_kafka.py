@@ -140,6 +140,21 @@ async def test_a_relay_goes_on_behind_what_a_restarted_broker_still_has(
     await assert_nothing_was_left_out(store, apache_kafka, PARTITIONS)
 
 
+async def test_a_consumer_that_comes_before_any_relay_leaves_the_number_of_partitions_as_it_is_set(
+    store: MemoryEventStore, apache_kafka: Broker, tmp_path: Path
+) -> None:
+    """A client that asks for a topic has Kafka make it, with three partitions here and one by default."""
+    ledger, feed = Ledger(), StoreFeed(store)
+    feed.away = True
+    async with consuming(ledger, feed, apache_kafka, 5):
+        async with asyncio.timeout(LONG_S):
+            while TOPIC not in await topics(apache_kafka):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        async with relaying(Relay(Owner.PLANS, store, apache_kafka.bootstrap, tmp_path / "frontier", 5)):
+            await happens(store, 100)
+            await until(count(ledger, 100))
+
+
 async def test_what_retention_has_taken_comes_from_the_feed(
     store: MemoryEventStore, apache_kafka: Broker, tmp_path: Path
 ) -> None:
@@ -174,6 +189,14 @@ async def test_a_topic_that_takes_no_such_batch_stops_the_relay_until_it_does(
         await configure(apache_kafka, "max.message.bytes", "1048588")
         await until(lambda: relay.published == head)
     await assert_nothing_was_left_out(store, apache_kafka, PARTITIONS)
+
+
+async def topics(broker: Broker) -> list[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    found: list[str] = await admin.list_topics()
+    await admin.close()
+    return found
 
 
 async def configure(broker: Broker, name: str, value: str) -> None:
