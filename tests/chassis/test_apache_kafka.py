@@ -24,6 +24,7 @@ from .ledger import Ledger, StoreFeed
 from .shared_ledger import SharedLedger
 from .test_consumer import LONG_S, assert_applied_once_in_order, consuming, count, following
 from .test_relay import ROOT, assert_nothing_was_left_out, published, relaying
+from .test_two_relays import load_on
 
 TOPIC, PARTITIONS = topic_of(Owner.PLANS), 3
 
@@ -37,24 +38,6 @@ def store() -> MemoryEventStore:
 async def publishing(store: MemoryEventStore | SqliteEventStore, broker: Broker, folder: Path) -> AsyncIterator[Relay]:
     async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, folder / "frontier", PARTITIONS)) as relay:
         yield relay
-
-
-@asynccontextmanager
-async def load_on(store: SqliteEventStore) -> AsyncIterator[None]:
-    """Events happen meanwhile."""
-    enough = asyncio.Event()
-
-    async def go_on() -> None:
-        seed = 0
-        while not enough.is_set():
-            await happens(store, 50, seed=(seed := seed + 1))
-
-    load = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        enough.set()
-        await load
 
 
 class Group:
