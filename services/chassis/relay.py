@@ -99,19 +99,21 @@ class Relay:
     async def _session(self) -> None:
         await self._topic.ensure()
         tails = await self._topic.tails()
-        if max(tails.values(), default=START) > await self._store.head():
+        self.head = await self._store.head()
+        if max(tails.values(), default=START) > self.head:
             raise AheadOfLog(f"the topic of {self._topic.owner} holds events that this log has not")
         try:
             async with (
                 publishing(self._topic, tails, self.published) as publisher,
                 chunks_after(self._store, self.published) as chunks,
             ):
-                self.trouble = ""
+                if not self.lag_events():  # else it is mended when something was published, and not before
+                    self.trouble = ""
                 log.info("relay_publishing", owner=self._topic.owner, frontier=self.published, tails=tails)
                 while True:
                     chunk = await chunks.get()
                     await publisher.publish(chunk)
-                    self.published = chunk[-1].position
+                    self.published, self.trouble = chunk[-1].position, ""
                     if monotonic() - self._saved_at_s > SAVE_EVERY_S:
                         self._save_frontier()
         finally:
