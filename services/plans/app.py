@@ -14,7 +14,7 @@ from services.chassis.feed import feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
-from services.chassis.owner import open_store, relaying
+from services.chassis.owner import open_store, relay_app, relaying
 
 from . import account, catalogue, plan
 from .account_bases import AccountBases
@@ -26,6 +26,8 @@ from .settings import PlansSettings
 
 def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
     """Opens nothing until its lifespan begins."""
+    if settings.role == "relay":
+        return relay_app(Owner.PLANS, settings)
     checks: dict[str, Check] = {}
     metrics = Metrics()
 
@@ -35,7 +37,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
         async with (
             open_store(Owner.PLANS, settings, checks) as store,
             AccountBases.open(store, settings.data_dir / "account_bases.sqlite3") as bases,
-            relaying(Owner.PLANS, store, settings, metrics),
+            relaying(Owner.PLANS, store, settings, checks, metrics),
         ):
             application = Application(
                 plans=CommandHandler(store, plan.evolve),

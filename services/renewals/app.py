@@ -19,7 +19,7 @@ from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
-from services.chassis.owner import open_store, relaying
+from services.chassis.owner import open_store, relay_app, relaying
 
 from . import decider
 from .routes import router
@@ -29,6 +29,8 @@ from .sink import PolicySink
 
 def renewals_app(settings: RenewalsSettings) -> FastAPI:
     """Opens nothing until its lifespan begins."""
+    if settings.role == "relay":
+        return relay_app(Owner.RENEWALS, settings)
     checks: dict[str, Check] = {}
     metrics = Metrics()
 
@@ -36,7 +38,7 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         async with (
             open_store(Owner.RENEWALS, settings, checks) as store,
-            relaying(Owner.RENEWALS, store, settings, metrics),
+            relaying(Owner.RENEWALS, store, settings, checks, metrics),
             aiohttp.ClientSession() as session,
         ):
             feed = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import OwnerSettings
 
 
-class RenewalsSettings(ServiceSettings):
+class RenewalsSettings(OwnerSettings):
     plans_url: Annotated[str, Field(pattern=r"^https?://", description="the address of the plans service")]
