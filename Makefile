@@ -19,8 +19,8 @@ setup: .venv/ready ## create .venv from requirements.lock
 run: setup ## start the whole portal on this machine, with a demo account
 	@$(BIN)/billing run
 
-test: setup ## every test, on embedded engines
-	$(BIN)/python -m pytest
+test: setup ## every test, on embedded engines; ENGINES=docker or ENGINES=external for others
+	$(BIN)/python -m pytest $(if $(ENGINES),--engines=$(ENGINES))
 
 check: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

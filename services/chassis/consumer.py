@@ -75,6 +75,9 @@ class Consumer:
         while True:
             broker = self._broker()
             try:
+                # First, because Kafka makes a topic that a client asks for, with a number of partitions of its own.
+                for owner, follower in self.followers.items():
+                    await kafka.ensure_topic(self._bootstrap, topic_of(owner), len(follower.checkpoints))
                 await broker.start()
                 failures = 0
                 await asyncio.Event().wait()

@@ -7,13 +7,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.envelope import Headers
 
 REQUEST_TIMEOUT_MS = 10_000
 TAIL_TIMEOUT_MS = 5_000
+KNOWN_POLL_S = 0.02
 FORGETFUL_TAIL_TIMEOUT_MS = 500
 STOP_S = 2.0
 MAX_BATCH_BYTES = 1_000_000  # above what the relay puts into one batch; below brokers' usual limit of 1 MiB
@@ -28,7 +29,7 @@ class WrongPartitions(Exception):
 
 
 async def ensure_topic(bootstrap: str, topic: str, partitions: int, forgets: bool = False) -> None:
-    """Makes the topic unless it is there. Raises WrongPartitions, or KafkaError when the broker is away.
+    """Makes the topic unless it is there. Raises WrongPartitions; KafkaError, TimeoutError when the broker is away.
 
     forgets: the broker is the embedded one, which loses everything with each restart and then makes topics itself, as
     soon as anyone asks for them, with a number of partitions of its own: such a topic is made anew.
@@ -53,7 +54,17 @@ async def _create(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> in
     for _, code, *_ in answer.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
             raise for_code(code)(f"{topic} cannot be made")
+    async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
+        while not (partitions := await _partitions(admin, topic)):  # noqa: ASYNC110
+            await asyncio.sleep(KNOWN_POLL_S)
+    return partitions
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> int:
+    """0 when the broker that was asked does not know the topic: it hears of a new one a moment after it was made."""
     (described,) = await admin.describe_topics([topic])
+    if described["error_code"] not in (0, UnknownTopicOrPartitionError.errno):
+        raise for_code(described["error_code"])(f"{topic} cannot be described")
     return len(described["partitions"])
 
 

@@ -1,26 +1,35 @@
-"""What every service that owns events opens: its event store, and the relay that publishes it."""
+"""What every service that owns events opens: its event store, and the relay that publishes it.
+
+BILLING_ROLE splits a service into replicas that answer commands (`api`) and a process that publishes (`relay`). With
+SQLite both live on one machine and one data folder, the relay reads the file only, and one `api` can have it open.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
 
 from contracts.topics import Owner
 
+from .auth import Authenticator
 from .event_store import EventStore
 from .health import Check
+from .http import create_app
 from .metrics import Metrics
 from .relay import Relay
-from .settings import ServiceSettings
+from .settings import OwnerSettings
 from .sqlite_store import SqliteEventStore
 
 
 @asynccontextmanager
 async def open_store(
-    owner: Owner, settings: ServiceSettings, checks: MutableMapping[str, Check]
+    owner: Owner, settings: OwnerSettings, checks: MutableMapping[str, Check]
 ) -> AsyncIterator[EventStore]:
     """The owner's event store. Raises StoreUnavailable with one sentence on what stands in the way."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = await SqliteEventStore.open(settings.data_dir / f"{owner}.sqlite3")
+    store = await SqliteEventStore.open(settings.data_dir / f"{owner}.sqlite3", settings.role == "relay")
     checks["event_store"] = store.check
     try:
         yield store
@@ -32,18 +41,42 @@ async def open_store(
 async def relaying(
     owner: Owner,
     store: EventStore,
-    settings: ServiceSettings,
+    settings: OwnerSettings,
+    checks: MutableMapping[str, Check],
     metrics: Metrics,
-) -> AsyncIterator[Relay]:
-    """A relay that runs meanwhile. Kafka being away is told by metrics and logs; it is no reason to refuse commands,
-    so it does not make the service unready."""
+) -> AsyncIterator[None]:
+    """A relay that runs meanwhile, unless that is another process's role. Kafka being away is told by metrics and logs;
+    it is no reason to refuse commands, so it makes only a process unready that has nothing else to do."""
+    if settings.role == "api":
+        yield
+        return
     frontier = settings.data_dir / f"{owner}.frontier"
     relay = Relay(owner, store, settings.kafka_bootstrap, frontier, settings.partitions, settings.kafka_forgets)
     metrics.gauge("billing_relay_lag_events", "Events not yet published to Kafka", relay.lag_events)
     metrics.gauge("billing_relay_lag_seconds", "Age of the oldest event not yet published", relay.lag_seconds)
     running = asyncio.create_task(relay.run())
+    if settings.role == "relay":
+        checks["publishing"] = relay.check
     try:
-        yield relay
+        yield
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+def relay_app(owner: Owner, settings: OwnerSettings) -> FastAPI:
+    """Publishes an owner's log and does nothing else: health and metrics are all it serves. Opens nothing until its
+    lifespan begins."""
+    checks: dict[str, Check] = {}
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        async with (
+            open_store(owner, settings, checks) as store,
+            relaying(owner, store, settings, checks, metrics),
+        ):
+            yield {}
+
+    authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
+    return create_app(f"{owner}-relay", lifespan, [], authenticator, checks, metrics)

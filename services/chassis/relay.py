@@ -4,6 +4,14 @@ The store is the truth and the topic tells how far it was published, so a relay 
 behind the tail of every partition. The frontier (everything up to here is published) is a file that spares it reading
 the whole log, and the only thing it knows when the broker has lost everything. Events may be repeated, after a lost
 acknowledgement; readers drop them by position.
+
+One relay per owner suffices, and nothing keeps a second one out (an operator's rolling restart, a replica too many),
+because two can repeat but not reorder. A relay sends a position only when every earlier one of its partition is in the
+topic: what it sent itself is acknowledged or lies before it in the same batch, what it did not send lies at or before
+the tail it began behind. So wherever a record first appears, in whatever order two relays' batches (or one batch sent
+twice, or late) lie, all earlier positions lie before it, and a reader that drops what it has sees the log. A tail may
+be an old repetition: then more is repeated. Of two frontiers in one file either is true. A lock would only save the
+broker some repetitions, and would be one more thing that can be wrong.
 """
 
 import asyncio
@@ -91,22 +99,23 @@ class Relay:
     async def _session(self) -> None:
         await self._topic.ensure()
         tails = await self._topic.tails()
-        head = await self._store.head()
-        if max(tails.values(), default=START) > head:
+        self.head = await self._store.head()
+        if max(tails.values(), default=START) > self.head:
             raise AheadOfLog(f"the topic of {self._topic.owner} holds events that this log has not")
-        if self.published > head:  # the file is wrong, and only spares reading what the topic has
+        if self.published > self.head:  # the file is wrong, and only spares reading what the topic has
             self.published = START
         try:
             async with (
                 publishing(self._topic, tails, self.published) as publisher,
                 chunks_after(self._store, self.published) as chunks,
             ):
-                self.trouble = ""
+                if not self.lag_events():  # else it is mended when something was published, and not before
+                    self.trouble = ""
                 log.info("relay_publishing", owner=self._topic.owner, frontier=self.published, tails=tails)
                 while True:
                     chunk = await chunks.get()
                     await publisher.publish(chunk)
-                    self.published = chunk[-1].position
+                    self.published, self.trouble = chunk[-1].position, ""
                     if monotonic() - self._saved_at_s > SAVE_EVERY_S:
                         self._save_frontier()
         finally:

@@ -52,6 +52,15 @@ class ServiceSettings(ListenerSettings):
         return self
 
 
+class OwnerSettings(ServiceSettings):
+    """What every service that owns events needs to be told."""
+
+    role: Annotated[
+        Literal["all", "api", "relay"],
+        Field(description="all; or api: answers commands, or relay: publishes what they wrote"),
+    ] = "all"
+
+
 def load(settings: type[Settings]) -> Settings:
     """The settings in the environment. Ends the process with one message naming every missing or invalid one."""
     try:

@@ -20,7 +20,7 @@ from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
-from services.chassis.owner import open_store, relaying
+from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 
 from . import account, catalogue, plan
@@ -35,6 +35,8 @@ from .settings import PlansSettings
 
 def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
     """Opens nothing until its lifespan begins."""
+    if settings.role == "relay":
+        return relay_app(Owner.PLANS, settings)
     checks: dict[str, Check] = {}
     metrics = Metrics()
     clock = clock or clock_of(settings.clock_file)
@@ -45,7 +47,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
         async with (
             open_store(Owner.PLANS, settings, checks) as store,
             BundleIndex.open(store, settings.data_dir / "bundles.sqlite3") as index,
-            relaying(Owner.PLANS, store, settings, metrics),
+            relaying(Owner.PLANS, store, settings, checks, metrics),
             aiohttp.ClientSession() as session,
         ):
             application = Application(

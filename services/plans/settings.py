@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import OwnerSettings
 
 
-class PlansSettings(ServiceSettings):
+class PlansSettings(OwnerSettings):
     quote_secret_file: Annotated[Path, Field(description="a file of at least 32 secret bytes that signs quote tokens")]
     renewals_url: Annotated[str, Field(pattern=r"^https?://", description="the address of the renewals service")]

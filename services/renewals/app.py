@@ -22,7 +22,7 @@ from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.chassis.own_log import following_itself
-from services.chassis.owner import open_store, relaying
+from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 
 from . import account, invoice
@@ -37,6 +37,8 @@ from .settings import RenewalsSettings
 
 def renewals_app(settings: RenewalsSettings) -> FastAPI:
     """Opens nothing until its lifespan begins."""
+    if settings.role == "relay":
+        return relay_app(Owner.RENEWALS, settings)
     checks: dict[str, Check] = {}
     metrics = Metrics()
 
@@ -46,7 +48,7 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
         async with (
             open_store(Owner.RENEWALS, settings, checks) as store,
             DueIndex.open(store, settings.data_dir / "due.sqlite3") as index,
-            relaying(Owner.RENEWALS, store, settings, metrics),
+            relaying(Owner.RENEWALS, store, settings, checks, metrics),
             aiohttp.ClientSession() as session,
         ):
             ledger = Ledger(

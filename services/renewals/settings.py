@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import OwnerSettings
 
 
-class RenewalsSettings(ServiceSettings):
+class RenewalsSettings(OwnerSettings):
     plans_url: Annotated[str, Field(pattern=r"^https?://", description="the address of the plans service")]
     tax_rates: Annotated[
         dict[str, Annotated[int, Field(ge=0, le=10_000)]],

@@ -1,4 +1,4 @@
-"""A relay in a process of its own, to be killed: store file, bootstrap address, frontier file, partitions."""
+"""A relay in a process of its own, to be killed: store file, bootstrap address, frontier file, partitions, forgets."""
 
 import asyncio
 import sys
@@ -9,9 +9,9 @@ from services.chassis.relay import Relay
 from services.chassis.sqlite_store import SqliteEventStore
 
 
-async def main(store: str, bootstrap: str, frontier: str, partitions: str) -> None:
+async def main(store: str, bootstrap: str, frontier: str, partitions: str, forgets: str = "False") -> None:
     log = await SqliteEventStore.open(Path(store), read_only=True)
-    await Relay(Owner.PLANS, log, bootstrap, Path(frontier), int(partitions)).run()
+    await Relay(Owner.PLANS, log, bootstrap, Path(frontier), int(partitions), forgets == "True").run()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from services.chassis.follower import Follower
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.relay import Relay
 from services.chassis.sink import Feed
-from tests.engines import Broker, until
+from tests.engines import Broker, Tansu, until
 
 from .accounts import ACCOUNTS, PARTITIONS, by_partition, event, happens
 from .ledger import Ledger, StoreFeed
@@ -48,8 +48,10 @@ def ledger() -> Ledger:
 
 
 @asynccontextmanager
-async def consuming(ledger: Ledger, feed: Feed, broker: Broker) -> AsyncIterator[Consumer]:
-    consumer = Consumer(ledger, {Owner.PLANS: feed}, broker.bootstrap, GROUP, PARTITIONS)
+async def consuming(
+    ledger: Ledger, feed: Feed, broker: Broker, partitions: int = PARTITIONS
+) -> AsyncIterator[Consumer]:
+    consumer = Consumer(ledger, {Owner.PLANS: feed}, broker.bootstrap, GROUP, partitions)
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer
@@ -61,7 +63,7 @@ async def consuming(ledger: Ledger, feed: Feed, broker: Broker) -> AsyncIterator
 
 @asynccontextmanager
 async def relaying(store: MemoryEventStore, broker: Broker, folder: Path) -> AsyncIterator[Relay]:
-    relay = Relay(Owner.PLANS, store, broker.bootstrap, folder / "frontier", PARTITIONS, broker_forgets=True)
+    relay = Relay(Owner.PLANS, store, broker.bootstrap, folder / "frontier", PARTITIONS, broker_forgets=broker.forgets)
     running = asyncio.create_task(relay.run())
     try:
         yield relay
@@ -82,7 +84,7 @@ async def put(
     broker: Broker, store: MemoryEventStore, after: int = 0, left_out: Collection[int] = (), every: int = 20
 ) -> None:
     """Publishes the log after a position as a relay does, `every` so many events, without those left out."""
-    await kafka.ensure_topic(broker.bootstrap, TOPIC, PARTITIONS, forgets=True)
+    await kafka.ensure_topic(broker.bootstrap, TOPIC, PARTITIONS, broker.forgets)
     async with kafka.sending(broker.bootstrap, TOPIC) as sender:
         for number, records in enumerate(await by_partition(store)):
             before = [0, *(record.position for record in records)]
@@ -184,7 +186,7 @@ async def test_a_hole_at_the_end_of_a_partition_is_found_though_others_are_busy(
 async def test_the_feed_delivers_while_kafka_is_away(
     store: MemoryEventStore, feed: StoreFeed, ledger: Ledger, tmp_path: Path
 ) -> None:
-    broker = Broker()
+    broker = Tansu()
     async with consuming(ledger, feed, broker) as consumer, relaying(store, broker, tmp_path):
         await happens(store, 300)
         await until(count(ledger, 300))
@@ -201,14 +203,14 @@ async def test_the_feed_delivers_while_kafka_is_away(
 
 
 async def test_a_broker_that_loses_everything_in_mid_load_costs_no_event(
-    store: MemoryEventStore, feed: StoreFeed, ledger: Ledger, broker: Broker, tmp_path: Path
+    store: MemoryEventStore, feed: StoreFeed, ledger: Ledger, tansu: Tansu, tmp_path: Path
 ) -> None:
-    async with relaying(store, broker, tmp_path), consuming(ledger, feed, broker):
+    async with relaying(store, tansu, tmp_path), consuming(ledger, feed, tansu):
         for turn in range(2):
             load = asyncio.create_task(happens(store, 1000, seed=turn))
             await until(count(ledger, 1000 * turn + 300))
-            broker.kill()
-            await broker.start()
+            tansu.kill()
+            await tansu.start()
             await load
             await until(count(ledger, 1000 * turn + 1000), LONG_S)
         feed.away = True  # and Kafka brings news again

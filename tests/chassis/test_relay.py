@@ -24,7 +24,7 @@ from services.chassis.event_store import MAX_EVENT_BYTES, NO_STREAM
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.relay import Relay
 from services.chassis.sqlite_store import SqliteEventStore
-from tests.engines import Broker, records_in, until
+from tests.engines import Broker, Tansu, records_in, until
 
 from .accounts import ACCOUNTS, PARTITIONS, by_partition, event, happens
 
@@ -54,8 +54,8 @@ async def relaying(relay: Relay) -> AsyncIterator[Relay]:
         await asyncio.wait([running])
 
 
-async def published(broker: Broker) -> Partitions:
-    return await records_in(broker.bootstrap, TOPIC, PARTITIONS)
+async def published(broker: Broker, partitions: int = PARTITIONS) -> Partitions:
+    return await records_in(broker.bootstrap, TOPIC, partitions)
 
 
 def positions(records: Sequence["ConsumerRecord[bytes, bytes]"]) -> list[tuple[int, int]]:
@@ -73,8 +73,10 @@ def without_repetitions(records: Sequence["ConsumerRecord[bytes, bytes]"]) -> li
     return fresh
 
 
-async def assert_nothing_was_left_out(store: MemoryEventStore | SqliteEventStore, broker: Broker) -> None:
-    for records, log in zip(await published(broker), await by_partition(store), strict=True):
+async def assert_nothing_was_left_out(
+    store: MemoryEventStore | SqliteEventStore, broker: Broker, partitions: int = PARTITIONS
+) -> None:
+    for records, log in zip(await published(broker, partitions), await by_partition(store, partitions), strict=True):
         fresh = without_repetitions(records)
         assert [position for position, _ in fresh] == [record.position for record in log]
         # `prevposition` may be later than the event before (a restart says: up to the frontier), but never earlier.
@@ -185,21 +187,19 @@ async def test_a_relay_killed_at_any_point_goes_on_without_leaving_anything_out(
 
 
 async def test_a_broker_that_lost_everything_in_mid_load_is_told_of_by_prevposition(
-    store: MemoryEventStore, broker: Broker, frontier: Path
+    store: MemoryEventStore, tansu: Tansu, frontier: Path
 ) -> None:
     await happens(store, 1000)
-    async with relaying(
-        Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS, broker_forgets=True)
-    ) as relay:
+    async with relaying(Relay(Owner.PLANS, store, tansu.bootstrap, frontier, PARTITIONS, broker_forgets=True)) as relay:
         await until(lambda: relay.published == 1000)
         load = asyncio.create_task(happens(store, 3000, seed=2))
         await until(lambda: relay.published > 1500)
-        broker.kill()
+        tansu.kill()
         lost = relay.published
-        await broker.start()
+        await tansu.start()
         head = await load
         await until(lambda: relay.published == head)
-    for records, log in zip(await published(broker), await by_partition(store), strict=True):
+    for records, log in zip(await published(tansu), await by_partition(store), strict=True):
         fresh = without_repetitions(records)
         first, before_first = fresh[0]
         assert before_first >= max(record.position for record in log if record.position < first)
@@ -207,18 +207,16 @@ async def test_a_broker_that_lost_everything_in_mid_load_is_told_of_by_prevposit
         assert first > min(lost, 1000)
 
 
-async def test_an_empty_topic_goes_on_from_the_frontier(
-    store: MemoryEventStore, broker: Broker, frontier: Path
-) -> None:
+async def test_an_empty_topic_goes_on_from_the_frontier(store: MemoryEventStore, tansu: Tansu, frontier: Path) -> None:
     head = await happens(store, 300)
-    async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
+    async with relaying(Relay(Owner.PLANS, store, tansu.bootstrap, frontier, PARTITIONS)) as relay:
         await until(lambda: relay.published == head)
-    broker.kill()
-    await broker.start()
-    async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
+    tansu.kill()
+    await tansu.start()
+    async with relaying(Relay(Owner.PLANS, store, tansu.bootstrap, frontier, PARTITIONS)) as relay:
         head = await happens(store, 300, seed=2)
         await until(lambda: relay.published == head)
-    for records, log in zip(await published(broker), await by_partition(store), strict=True):
+    for records, log in zip(await published(tansu), await by_partition(store), strict=True):
         later = [record.position for record in log if record.position > 300]
         assert positions(records) == list(zip(later, [300, *later], strict=False))
 
@@ -265,6 +263,12 @@ async def test_partitions_that_got_unequally_far_are_all_completed(
     assert sum(map(len, await published(broker))) == 400
 
 
+async def test_a_topic_is_there_when_it_was_made(broker: Broker) -> None:
+    """Apache Kafka's brokers hear of a topic a moment after it was made."""
+    for number in range(20):
+        await kafka.ensure_topic(broker.bootstrap, f"billing.{number}", PARTITIONS)
+
+
 async def make_topic(broker: Broker, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
     await admin.start()
@@ -273,17 +277,17 @@ async def make_topic(broker: Broker, partitions: int) -> None:
 
 
 async def test_a_topic_a_forgetful_broker_made_with_other_partitions_is_made_anew(
-    store: MemoryEventStore, broker: Broker, frontier: Path
+    store: MemoryEventStore, tansu: Tansu, frontier: Path
 ) -> None:
     head = await happens(store, 300)
-    async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, 3, broker_forgets=True)) as relay:
+    async with relaying(Relay(Owner.PLANS, store, tansu.bootstrap, frontier, 3, broker_forgets=True)) as relay:
         await until(lambda: relay.published == head)
-        broker.kill()
-        await broker.start()
-        await make_topic(broker, 1)
+        tansu.kill()
+        await tansu.start()
+        await make_topic(tansu, 1)
         head = await happens(store, 300, seed=2)
         await until(lambda: relay.published == head, timeout_s=40)
-    found = await records_in(broker.bootstrap, TOPIC, 3)
+    found = await records_in(tansu.bootstrap, TOPIC, 3)
     assert all(found)
     for records, log in zip(found, await by_partition(store, 3), strict=True):
         assert [p for p, _ in without_repetitions(records)] == [r.position for r in log if r.position > 300]
@@ -346,7 +350,7 @@ async def test_a_frontier_beyond_the_log_is_not_believed(
 async def test_kafka_away_blocks_nobody_and_everything_is_published_later(
     store: MemoryEventStore, frontier: Path
 ) -> None:
-    broker = Broker()
+    broker = Tansu()
     async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
         head = await happens(store, 500)
         await until(lambda: relay.lag_events() == head and relay.trouble and relay.lag_seconds())

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from typing import Any
 
@@ -41,16 +41,17 @@ def head(portal: Portal, owner: Owner = Owner.PLANS) -> int:
     return position
 
 
-async def topic(portal: Portal, owner: Owner = Owner.PLANS, until: int | None = None) -> list[Members]:
-    """Every record of an owner's topic, partition by partition, once the topic holds the event at `until` (the feed's
-    head when left out; 0 waits for nothing): {partition, offset, key, headers, position, value}."""
-    wanted, deadline = head(portal, owner) if until is None else until, time.monotonic() + TOPIC_S
+async def topic(portal: Portal, owner: Owner = Owner.PLANS, until: Collection[int] | None = None) -> list[Members]:
+    """Every record of an owner's topic, partition by partition, once the topic holds the events at `until` (the feed's
+    last when left out): {partition, offset, key, headers, position, value}."""
+    last = [event["position"] for event in feed(portal, owner)[-1:]]
+    wanted, deadline = {*(last if until is None else until)}, time.monotonic() + TOPIC_S
     while True:
         records = await _topic_now(portal, topic_of(owner))
-        if not wanted or any(record["position"] >= wanted for record in records):
+        if wanted <= {record["position"] for record in records}:
             return records
         found = {record["partition"]: record["position"] for record in records}
-        assert time.monotonic() < deadline, f"{owner} is at {wanted}, its topic at {found}: {relay_says(portal, owner)}"
+        assert time.monotonic() < deadline, f"{owner} has {wanted}, its topic at {found}: {relay_says(portal, owner)}"
         await asyncio.sleep(0.1)
 
 

@@ -123,11 +123,13 @@ async def _check_topic(portal: Portal, owner: Owner, lost: int) -> None:
 
     A relay may repeat what it was not told had arrived, so the first record of each event counts."""
     events = logs.feed(portal, owner)
-    head = events[-1]["position"]
-    records = logs.per_partition(await logs.topic(portal, owner, head if head > lost else 0))
+    split = [
+        [e for e in events if partition_of(e["metadata"]["account_id"], PARTITIONS) == p] for p in range(PARTITIONS)
+    ]
+    ends = [log[-1]["position"] for log in split if log]  # of each: partitions are not published at the same moment
+    records = logs.per_partition(await logs.topic(portal, owner, [end for end in ends if end > lost]))
     _check_order(events)
-    for partition in range(PARTITIONS):
-        log = [event for event in events if partition_of(event["metadata"]["account_id"], PARTITIONS) == partition]
+    for partition, log in enumerate(split):
         first = {record["position"]: record for record in reversed(records.get(partition, []))}
         read = list(dict.fromkeys(record["position"] for record in records.get(partition, [])))
         begin = min([lost + 1, *read])

@@ -228,7 +228,7 @@ def _in_the_feed(portal: Portal, recorded: Members) -> list[Members]:
 
 async def _check_topic(portal: Portal, stored: list[Members]) -> None:
     """Each event is one record with the documented headers, in its account's partition."""
-    records = await logs.topic(portal, Owner.PLANS, stored[-1]["position"])
+    records = await logs.topic(portal, Owner.PLANS, [stored[-1]["position"]])
     for event in stored:
         (record,) = [each for each in records if each["position"] == event["position"]]
         metadata, headers = event["metadata"], record["headers"]

@@ -1,20 +1,40 @@
-"""Real engines for tests: a Kafka broker that can be killed, on a port of its own; what its topics hold."""
+"""What every Kafka broker for tests can do, and what its topics hold."""
 
 import asyncio
 import socket
-import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy.local.broker import HOST, broker_command
+from deploy.local.broker import HOST
 
 READY_S = 20.0
 POLL_S = 0.01
+
+
+class Broker(Protocol):
+    """bootstrap: host:port, the same after each start. forgets: it has lost everything each time it starts."""
+
+    forgets: bool
+
+    @property
+    def bootstrap(self) -> str: ...
+
+    async def start(self) -> None:
+        """Returns when clients are answered."""
+        ...
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        ...
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        ...
 
 
 def free_port() -> int:
@@ -28,6 +48,26 @@ async def until(condition: Callable[[], object], timeout_s: float = READY_S) -> 
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
+
+
+async def answers(bootstrap: str) -> bool:
+    host, _, port = bootstrap.partition(":")
+    try:
+        _, connection = await asyncio.open_connection(host, int(port))
+    except OSError:  # aiokafka would log it as an error
+        return False
+    connection.close()
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=500)
+    try:
+        async with asyncio.timeout(2):
+            await admin.start()
+            await admin.list_topics()
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        with suppress(KafkaError, OSError):
+            await admin.close()
+    return True
 
 
 async def records_in(bootstrap: str, topic: str, partitions: int) -> list[list["ConsumerRecord[bytes, bytes]"]]:
@@ -46,45 +86,3 @@ async def records_in(bootstrap: str, topic: str, partitions: int) -> list[list["
     finally:
         await consumer.stop()
     return list(found.values())
-
-
-class Broker:
-    """An embedded broker; it has lost everything each time it starts."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def bootstrap(self) -> str:
-        return f"{HOST}:{self.port}"
-
-    async def start(self) -> None:
-        self._process = subprocess.Popen(  # noqa: ASYNC220
-            broker_command(self.port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + READY_S
-        while not await self._answers():
-            if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError("the broker did not start")
-            await asyncio.sleep(POLL_S)
-
-    def kill(self) -> None:
-        """As `kill -9` does."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    async def _answers(self) -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=500)
-        try:
-            async with asyncio.timeout(2):
-                await admin.start()
-                await admin.list_topics()
-        except (KafkaError, OSError, TimeoutError):
-            return False
-        finally:
-            with suppress(KafkaError, OSError):
-                await admin.close()
-        return True
