@@ -104,6 +104,61 @@ def status(data_dir: DataDir = DATA_DIR) -> None:
     raise SystemExit(show(Folder(data_dir).read_state()))
 
 
+clock_app = typer.Typer(no_args_is_help=True, help="The portal's clock: what time it is, and moving it forward.")
+app.add_typer(clock_app, name="clock")
+
+
+@clock_app.command("show")
+def clock_show(data_dir: DataDir = DATA_DIR) -> None:
+    """Print what time it is in the portal."""
+    from deploy.local.folder import Folder
+    from services.chassis.clock import SetClock
+
+    clock = SetClock(Folder(data_dir).clock)
+    setting = clock.setting()
+    stands = " and stands still" if setting and not setting.since else ""
+    way = f" on the way to {setting.until:%Y-%m-%d %H:%M} UTC" if setting and setting.until else ""
+    typer.echo(f"It is {clock.now():%Y-%m-%d %H:%M:%S} UTC{stands}{way}.")
+
+
+@clock_app.command("forward")
+def clock_forward(
+    to: Annotated[str, typer.Argument(help="How far: 45d, 36h or 10m; or until when: a date or an instant.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Let time pass. Everything due in between happens in order, and has all its effects, at its own instant:
+    renewals, payments and their reminders, the ends of plans.
+
+    Examples:
+
+      billing clock forward 45d
+
+      billing clock forward 2027-02-01
+    """
+    from datetime import datetime
+
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from deploy.local.clock import CannotMove, Mover, moment
+    from deploy.local.folder import Folder
+
+    mover = Mover(Folder(data_dir))
+    try:
+        begun = mover.clock.now()
+        until = moment(to, begun)
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, transient=True) as progress:
+            task = progress.add_task(f"{begun:%Y-%m-%d}", total=max(1.0, (until - begun).total_seconds()))
+
+            def tell(at: datetime) -> None:
+                progress.update(task, description=f"{at:%Y-%m-%d}", completed=(at - begun).total_seconds())
+
+            steps = mover.move(until, tell)
+    except CannotMove as reason:
+        raise SystemExit(str(reason)) from None
+    typer.echo(f"It is {until:%Y-%m-%d %H:%M} UTC. On the way something was due at {steps} instants.")
+
+
 @app.command()
 def parked(
     replay: Annotated[bool, typer.Option(help="Take them in again, once what stood against them is mended.")] = False,

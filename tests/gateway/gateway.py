@@ -33,6 +33,7 @@ ISSUED_BY = Issuer()
 READ, EDIT = "BillingSubscription:Read", "BillingSubscription:Edit"
 GRANTS = {
     "editor": {"acme": [READ, EDIT]},
+    "owner": {"acme": [READ, EDIT, "BillingInformation:Read", "BillingInformation:Edit"]},
     "viewer": {"acme": [READ]},
     "auditor": {"acme": ["Audit:Read"]},
     "stranger": {"globex": [READ, EDIT]},
@@ -156,7 +157,10 @@ async def gateway(folder: Path) -> AsyncIterator[Gateway]:
         following, clock = Following(store), FixedClock()
         state = {
             "reads": Reads(store, Waiter(following, session, renewals.url, WAIT_S), clock),
-            "forwarders": {Owner.PLANS: Forwarder(session, plans.url, Owner.PLANS)},
+            "forwarders": {
+                Owner.PLANS: Forwarder(session, plans.url, Owner.PLANS),
+                Owner.RENEWALS: Forwarder(session, renewals.url, Owner.RENEWALS),
+            },
         }
 
         @asynccontextmanager

@@ -36,6 +36,7 @@ class Service:
             "AUDIENCE": AUDIENCE,
             "SERVICE_TOKEN_FILE": folder / "token",
             "QUOTE_SECRET_FILE": folder / "secret",
+            "RENEWALS_URL": "http://127.0.0.1:9",
         }
 
     @contextmanager

@@ -1,0 +1,173 @@
+"""Time passes for the whole portal at once: what is due in between happens in order, and everything it leads to."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.clock import CannotMove, Mover, moment
+from deploy.local.folder import Folder
+from tests.portal import Portal
+
+ACME = "/api/v1/accounts/acme"
+
+
+@pytest.fixture
+def portal(tmp_path: Path) -> Iterator[Portal]:
+    with Portal(tmp_path / "data", "--no-demo") as running:
+        yield running
+
+
+class Customer:
+    """acme's owner, under a clock that this test moves. The token of a part of acme is olive's."""
+
+    def __init__(self, portal: Portal) -> None:
+        self.portal = portal
+        self.mover = Mover(Folder(portal.data_dir))
+        book = (Path(__file__).parents[2] / "deploy/local/price_book_v1.json").read_bytes()
+        self.ask("PUT", "/api/v1/catalogue/standard/versions/1", content=book, user="seller")
+        self.ask("PUT", ACME, json={"currency": "USD", "time_zone": "America/New_York"})
+
+    def ask(self, method: str, path: str, user: str = "olive", **body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.portal.token(user)}", "If-Match": "*"}
+        answer = self.portal.http.request(method, f"{self.portal.url()}{path}", headers=headers, **body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def start(self, sku: str, quantity: int, cycle: str = "monthly") -> str:
+        answer = self.ask("POST", f"{ACME}/plans", json={"sku": sku, "quantity": quantity, "cycle": cycle})
+        return str(answer["stream"]).removeprefix("plan-")
+
+    def forward(self, to: str) -> list[datetime]:
+        """Where time stopped on the way."""
+        stops: list[datetime] = []
+        self.mover.move(moment(to, self.mover.clock.now()), stops.append)
+        return stops
+
+    def read(self, what: str) -> Any:
+        """Once everything that is recorded is shown."""
+        feed = {"Authorization": f"Bearer {self.portal.auditor()}"}
+        head = self.portal.http.get(f"{self.portal.url('renewals')}/events/head", headers=feed).json()["position"]
+        mark = "&" if "?" in what else "?"
+        plans = self.portal.http.get(f"{self.portal.url('plans')}/events/head", headers=feed).json()["position"]
+        self.ask("GET", f"{ACME}/product-cards?min_position=plans:{plans}")
+        return self.ask("GET", f"{ACME}/{what}{mark}min_position=renewals:{head}")
+
+    def invoices(self) -> list[dict[str, Any]]:
+        """The oldest first."""
+        found: list[dict[str, Any]] = self.read("invoices")["invoices"]
+        return found[::-1]
+
+
+@pytest.fixture
+def customer(portal: Portal) -> Customer:
+    customer = Customer(portal)
+    customer.forward("2030-01-31T12:00Z")
+    return customer
+
+
+def test_a_quarter_of_renewals_is_invoiced_and_paid_on_the_day(customer: Customer) -> None:
+    plan = customer.start("workplace_pro", 5)
+    customer.ask("POST", f"{ACME}/plans/{plan}/edit", json={"quantity": 3})
+    stops = customer.forward("2030-04-30T12:00Z")
+    assert [at.date() for at in stops] == [date(2030, 2, 28), date(2030, 3, 31), date(2030, 4, 30)]
+    shown = [(each["issued_on"], each["total_minor"], each["status"]) for each in customer.invoices()]
+    assert shown == [
+        ("2030-01-31", 5 * 1699, "collected"),
+        ("2030-02-28", 3 * 1699, "collected"),  # the reduction took effect
+        ("2030-03-31", 3 * 1699, "collected"),
+        ("2030-04-30", 3 * 1699, "collected"),
+    ]
+    assert [each["number"] for each in customer.invoices()] == [1, 2, 3, 4]
+    (card,) = customer.read("product-cards")["cards"]
+    assert (card["term"], card["licences"]["total"]) == ({"start": "2030-04-30", "end": "2030-05-31"}, 3)
+    assert customer.read("plan-summary")["monthly"]["next"]["due_on"] == "2030-05-31"
+
+
+def test_two_plans_of_one_day_are_one_invoice_and_a_cancelled_one_ends(customer: Customer) -> None:
+    pro, rooms = customer.start("workplace_pro", 2), customer.start("rooms", 1)
+    webinar = customer.start("webinar_500", 1)
+    customer.ask("POST", f"{ACME}/plans/{webinar}/cancel", json={"reason": "not_needed_now"})
+    customer.forward("30d")
+    renewal = customer.invoices()[-1]
+    assert (renewal["kind"], renewal["total_minor"]) == ("renewal", 2 * 1699 + 4900)
+    one = customer.read(f"invoices/{renewal['invoice_id']}")
+    assert {line["bundle_id"] for line in one["lines"]} == {pro, rooms}
+    cards = {card["bundle_id"]: card["status"] for card in customer.read("product-cards")["cards"]}
+    assert cards == {pro: "active", rooms: "active", webinar: "ended"}
+
+
+def test_who_never_pays_is_reminded_held_suspended_and_lapses(customer: Customer) -> None:
+    """DOMAIN B16, B5: days 0, 2, 7, 14 and 21; then the plan lapses and only what was served is owed."""
+    customer.ask("PUT", f"{ACME}/payment-method", json={"token": "card-declined"})
+    plan = customer.start("workplace_pro", 5)
+    customer.forward("1h")
+    (card,) = customer.read("product-cards")["cards"]
+    assert card["allowed_actions"]["edit_plan"]["reason"] == "unpaid_invoices"
+    assert card["allowed_actions"]["cancel_plan"]["allowed"]
+    stops = customer.forward("30d")
+    assert [at.date().isoformat() for at in stops[:4]] == ["2030-02-02", "2030-02-07", "2030-02-14", "2030-02-21"]
+    (invoice,) = customer.invoices()
+    assert invoice["status"] == "uncollectible"
+    assert invoice["remains_minor"] == (5 * 1699 * 21 * 2 + 28) // 56  # 21 of 28 days, half up
+    one = customer.read(f"invoices/{invoice['invoice_id']}")
+    assert [each["on"] for each in one["payments"]] == [
+        "2030-01-31",
+        "2030-02-02",
+        "2030-02-07",
+        "2030-02-14",
+        "2030-02-21",
+    ]
+    (card,) = customer.read("product-cards")["cards"]
+    assert (card["bundle_id"], card["status"]) == (plan, "ended")
+    # What is owed can still be paid, and then the account may buy again.
+    customer.ask("PUT", f"{ACME}/payment-method", json={"token": "card-good"})
+    customer.forward("1h")
+    customer.ask("POST", f"{ACME}/invoices/{invoice['invoice_id']}/pay", json={})
+    customer.forward("1h")
+    assert customer.invoices()[0]["remains_minor"] == 0
+    customer.start("workplace_pro", 1)
+
+
+def test_a_payment_that_succeeds_at_the_third_try_lifts_the_hold(customer: Customer) -> None:
+    customer.ask("PUT", f"{ACME}/payment-method", json={"token": "card-flaky"})
+    customer.start("workplace_pro", 5)
+    customer.forward("8d")
+    (invoice,) = customer.invoices()
+    assert invoice["status"] == "collected"
+    one = customer.read(f"invoices/{invoice['invoice_id']}")
+    assert [(each["on"], each["outcome"]) for each in one["payments"]] == [
+        ("2030-01-31", "failed"),
+        ("2030-02-02", "failed"),
+        ("2030-02-07", "succeeded"),
+    ]
+    (card,) = customer.read("product-cards")["cards"]
+    assert card["allowed_actions"]["edit_plan"]["allowed"]
+
+
+def test_time_does_not_run_backwards(customer: Customer) -> None:
+    with pytest.raises(CannotMove, match="does not run backwards"):
+        customer.forward("2029-01-01")
+
+
+@pytest.mark.parametrize("part", ["plans", "renewals"])
+def test_a_part_that_is_killed_on_the_way_changes_nothing(customer: Customer, part: str) -> None:
+    customer.start("workplace_pro", 5)
+    killed = False
+
+    def kill(at: datetime) -> None:
+        nonlocal killed
+        if not killed:
+            killed = True
+            customer.portal.kill(part)
+
+    customer.mover.move(moment("100d", customer.mover.clock.now()), kill)
+    shown = [(each["issued_on"], each["total_minor"], each["status"]) for each in customer.invoices()]
+    assert shown == [
+        ("2030-01-31", 8495, "collected"),
+        ("2030-02-28", 8495, "collected"),
+        ("2030-03-31", 8495, "collected"),
+        ("2030-04-30", 8495, "collected"),
+    ]
