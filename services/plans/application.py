@@ -1,6 +1,5 @@
 """From a request to a decision: gathers what the decider needs, lets it decide on the stream, binds quotes (B19)."""
 
-import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -9,11 +8,11 @@ from datetime import date
 
 from pydantic import BaseModel
 
-from contracts.envelope import Actor, Metadata
 from contracts.plan_commands import Confirmable, OpenAccountBody, PublishPriceBookBody, Quote, StartPlanBody
 from contracts.plans import AccountEvent, CatalogueEvent, PlanEvent
 from contracts.problems import Refused
-from services.chassis.clock import Clock, instant, today
+from services.chassis.asked import Asked
+from services.chassis.clock import Clock, today
 from services.chassis.command_handler import Command, CommandHandler, Recorded
 from services.chassis.event_store import NO_STREAM
 
@@ -29,33 +28,6 @@ from .requests import plan_command
 SELLER = "seller"  # the account of facts that belong to no customer
 BOOK = "standard"
 MAX_AGE_S = 1.0  # accounts and price books change seldom and never retroactively
-_COMMANDS = uuid.UUID("0d3f8d4e-2a53-4d0c-9a0e-6d1c3f7e5b21")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One command as it was asked for. idempotency_key: None when the caller gave none."""
-
-    account_id: str
-    actor: Actor
-    privileges: frozenset[str]
-    name: str
-    body: BaseModel
-    idempotency_key: str | None
-    expected_revision: int | None
-    correlation_id: str
-    traceparent: str
-
-    def digest(self) -> str:
-        """Tells one request from another under one key. A new quote for the same wish is the same request."""
-        text = f"{self.name} {self.body.model_dump_json(exclude={'quote_token'})}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-    def command_id(self, scope: str) -> uuid.UUID:
-        """The same for the same caller, stream and Idempotency-Key; new without a key."""
-        if self.idempotency_key is None:
-            return uuid.uuid4()
-        return uuid.uuid5(_COMMANDS, "\n".join((self.account_id, self.actor.id, scope, self.idempotency_key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +52,7 @@ class Application:
 
     async def _carry_out(self, asked: Asked, command_id: uuid.UUID, bundle_id: str) -> Recorded:
         decision = await self._decision(asked, bundle_id)
-        command = Command(self._metadata(asked, command_id, decision.on), asked.expected_revision)
+        command = Command(asked.metadata(command_id, self.clock.now(), decision.on), asked.expected_revision)
 
         def decide(plan: Plan | None, revision: int) -> Sequence[BaseModel]:
             events = decision.events(plan, revision)
@@ -108,11 +80,12 @@ class Application:
         def decide(account: Account | None, _: int) -> Sequence[AccountEvent]:
             return accounts.decide(command, account)
 
-        metadata = self._metadata(asked, asked.command_id("account"), now.date())
+        metadata = asked.metadata(asked.command_id("account"), now, now.date())
         return await self.accounts.handle(f"billingaccount-{asked.account_id}", Command(metadata), decide)
 
     async def publish(self, asked: Asked, book_id: str, version: int, body: PublishPriceBookBody) -> Recorded:
-        on = self.clock.now().date()
+        now = self.clock.now()
+        on = now.date()
         command = PublishPriceBook(
             book_id=book_id,
             book_version=version,
@@ -125,7 +98,7 @@ class Application:
         def decide(catalogue: Catalogue | None, _: int) -> Sequence[CatalogueEvent]:
             return catalogues.decide(command, catalogue)
 
-        metadata = self._metadata(asked, asked.command_id(f"catalogue-{book_id}"), on)
+        metadata = asked.metadata(asked.command_id(f"catalogue-{book_id}"), now, on)
         return await self.catalogue.handle(f"catalogue-{book_id}", Command(metadata), decide)
 
     async def _decision(self, asked: Asked, bundle_id: str) -> "Decision":
@@ -161,19 +134,6 @@ class Application:
         before = plan.next_renewal() if plan else None
         currency = decision.account.currency
         return quotes.quote(decision.asked.name, events, before, currency, decision.on, token, expires_at)
-
-    def _metadata(self, asked: Asked, command_id: uuid.UUID, on: date) -> Metadata:
-        return Metadata(
-            account_id=asked.account_id,
-            actor=asked.actor,
-            recorded_at=instant(self.clock.now()),
-            effective_on=on.isoformat(),
-            causation_id=str(command_id),
-            correlation_id=asked.correlation_id,
-            command_id=str(command_id),
-            request_digest=asked.digest(),
-            traceparent=asked.traceparent,
-        )
 
 
 @dataclass(frozen=True, slots=True)
