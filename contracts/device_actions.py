@@ -65,6 +65,15 @@ class LeaseStanding:
     return_requested: bool
 
 
+def shipping_status(units: int, delivered: int, in_transit: int) -> OrderStatus:
+    """Of a submitted order, by how many of its units are where; those of a lost parcel are nowhere again."""
+    if delivered == units:
+        return OrderStatus.DELIVERED
+    if delivered + in_transit == units:
+        return OrderStatus.SHIPPED
+    return OrderStatus.PART_SHIPPED if delivered + in_transit else OrderStatus.SUBMITTED
+
+
 def order_status_at(standing: OrderStanding, now: datetime) -> OrderStatus:
     """An order whose hold has run out is submitted, though the event may be a moment away."""
     over = standing.status is OrderStatus.HOLD and now >= standing.hold_until

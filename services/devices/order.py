@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from contracts.device_actions import OrderStanding, OrderStatus
+from contracts.device_actions import OrderStanding, OrderStatus, shipping_status
 from contracts.devices import (
     DeviceLine,
     DeviceOrderAmended,
@@ -79,12 +79,7 @@ class Order:
             return OrderStatus.HOLD
         at = [shipment.whereabouts for shipment in self.shipments.values() for _ in shipment.units]
         units = sum(line.quantity for line in self.contents.lines)
-        delivered, in_transit = at.count(Whereabouts.DELIVERED), at.count(Whereabouts.IN_TRANSIT)
-        if delivered == units:
-            return OrderStatus.DELIVERED
-        if delivered + in_transit == units:
-            return OrderStatus.SHIPPED
-        return OrderStatus.PART_SHIPPED if delivered + in_transit else OrderStatus.SUBMITTED
+        return shipping_status(units, at.count(Whereabouts.DELIVERED), at.count(Whereabouts.IN_TRANSIT))
 
     def standing(self) -> OrderStanding:
         return OrderStanding(

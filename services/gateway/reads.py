@@ -53,14 +53,14 @@ class Asked:
 
 
 async def read_product_cards(request: Request) -> Response:
-    asked = await _asked(request)
+    asked = await admitted(request)
     rows = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
     answer = _cards if len(rows) <= FEW else _cards.__wrapped__
-    return _unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges))
+    return unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges))
 
 
 async def read_product_card(request: Request) -> Response:
-    asked = await _asked(request)
+    asked = await admitted(request)
     row = asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
     if row is None or opened(row)["account_id"] != asked.account_id:
         raise Refused("plan_not_found")
@@ -68,33 +68,33 @@ async def read_product_card(request: Request) -> Response:
     # A card's tag is its revision, which commands need. After the end of its term the same revision looks different,
     # so a tag may stand for the card as it was before: then it is always sent whole.
     past_term = opened(row)["term_end"] <= asked.today.isoformat()
-    return answer if past_term else _unless_known(request, answer)
+    return answer if past_term else unless_known(request, answer)
 
 
 async def read_plan_summary(request: Request) -> Response:
-    asked = await _asked(request, of_renewals=True)
+    asked = await admitted(request, of_renewals=True)
     row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
-    return _unless_known(request, _summary(asked.account_id, row))
+    return unless_known(request, _summary(asked.account_id, row))
 
 
 async def read_breakdown(request: Request) -> Response:
-    asked = await _asked(request, of_renewals=True)
+    asked = await admitted(request, of_renewals=True)
     cadence = request.query_params.get("cadence")
     if cadence not in CADENCES:
         message = f"one of {', '.join(CADENCES)}"
         raise RequestValidationError([{"type": "cadence_unknown", "loc": ("query", "cadence"), "msg": message}])
     row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
-    return _unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
+    return unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
 
 
 async def read_catalogue(request: Request) -> Response:
-    asked = await _asked(request)
+    asked = await admitted(request)
     book = asked.reads.store.row(catalogue.TABLE, BOOK)
     plans = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
-    return _unless_known(request, _catalogue(asked.account, book, plans, asked.today, asked.privileges))
+    return unless_known(request, _catalogue(asked.account, book, plans, asked.today, asked.privileges))
 
 
-async def _asked(request: Request, of_renewals: bool = False) -> Asked:
+async def admitted(request: Request, of_renewals: bool = False) -> Asked:
     """Who asks for what, once the read models have come far enough.
 
     Raises Refused: unauthenticated; account_not_found, alike for an account the caller has no privilege in and for
@@ -131,27 +131,27 @@ def _cards(account_id: str, rows: tuple[bytes, ...], on: date, privileges: froze
 
 @lru_cache(KEPT)
 def _summary(account_id: str, row: bytes | None) -> Response:
-    return _rendered(summaries.summary(account_id, _opened(row)))
+    return as_response(summaries.summary(account_id, _opened(row)))
 
 
 @lru_cache(KEPT)
 def _breakdown(account_id: str, row: bytes | None, cadence: Cycle) -> Response:
-    return _rendered(summaries.breakdown(account_id, _opened(row), cadence))
+    return as_response(summaries.breakdown(account_id, _opened(row), cadence))
 
 
 @lru_cache(KEPT // 8)  # the largest answers
 def _catalogue(
     of: bytes, book: bytes | None, plans: tuple[bytes, ...], on: date, privileges: frozenset[str]
 ) -> Response:
-    return _rendered(for_sale(opened(of), _opened(book), [opened(plan) for plan in plans], on, privileges))
+    return as_response(for_sale(opened(of), _opened(book), [opened(plan) for plan in plans], on, privileges))
 
 
 def _opened(row: bytes | None) -> dict[str, Any] | None:
     return None if row is None else opened(row)
 
 
-def _rendered(answer: BaseModel) -> Response:
-    return _response(answer.model_dump_json().encode())
+def as_response(answer: BaseModel, tag: str | None = None) -> Response:
+    return _response(answer.model_dump_json().encode(), tag)
 
 
 def _response(body: bytes, tag: str | None = None) -> Response:
@@ -160,7 +160,7 @@ def _response(body: bytes, tag: str | None = None) -> Response:
     return Response(body, headers={"ETag": tag, **CACHING}, media_type="application/json")
 
 
-def _unless_known(request: Request, answer: Response) -> Response:
+def unless_known(request: Request, answer: Response) -> Response:
     """The answer, or 304 when If-None-Match says that the caller has it already (RFC 9110, 13.1.2: weak comparison)."""
     known = request.headers.get("if-none-match")
     if known is None:

@@ -88,7 +88,7 @@ BOOK = PriceBookPublished(
 class History:
     """Two logs that grow as commands are given, and the states the deciders have of them."""
 
-    logs: dict[Owner, list[Envelope]] = field(default_factory=lambda: {Owner.PLANS: [], Owner.RENEWALS: []})
+    logs: dict[Owner, list[Envelope]] = field(default_factory=lambda: {owner: [] for owner in Owner})
     revisions: dict[str, int] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     forecasts: dict[str, renewals.AccountRenewals] = field(default_factory=dict)

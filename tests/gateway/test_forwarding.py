@@ -9,9 +9,11 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from aiohttp import web
 
+from contracts.topics import Owner
 from services.chassis.http import MAX_BODY_BYTES
 from services.gateway import forwarding
-from services.gateway.commands import COMMANDS, Forwarded
+from services.gateway.commands import COMMANDS
+from services.gateway.forwarded import Forwarded
 
 from .gateway import Gateway, gateway, token
 from .test_reads import problem
@@ -22,7 +24,7 @@ EDIT = "/api/v1/accounts/acme/plans/b1/edit"
 @pytest.fixture
 async def forwarding_to(tmp_path: Path) -> AsyncIterator[Gateway]:
     async with gateway(tmp_path) as opened:
-        opened.plans.answer = lambda _: web.json_response({})
+        opened.plans.answer = opened.devices.answer = lambda _: web.json_response({})
         yield opened
 
 
@@ -69,11 +71,14 @@ async def test_the_answer_comes_back_as_it_was_given(forwarding_to: Gateway, sta
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.method} {command.path}")
 async def test_every_command_has_its_address(forwarding_to: Gateway, command: Forwarded) -> None:
-    path = command.path.format(account_id="acme", bundle_id="b1", book_id="standard", version=1)
+    path = command.path.format(
+        account_id="acme", bundle_id="b1", book_id="standard", version=1, order_id="o1", lease_id="o1-1"
+    )
     sent = {"Authorization": f"Bearer {token('editor')}"}
     answer = await forwarding_to.client.request(command.method, path, content=b"{}", headers=sent)
     assert answer.status_code == 200
-    assert [(asked.method, asked.raw_path) for asked in forwarding_to.plans.asked] == [(command.method, path)]
+    owner = {Owner.PLANS: forwarding_to.plans, Owner.DEVICES: forwarding_to.devices}[command.owner]
+    assert [(asked.method, asked.raw_path) for asked in owner.asked] == [(command.method, path)]
 
 
 async def test_a_stranger_goes_no_further(forwarding_to: Gateway) -> None:

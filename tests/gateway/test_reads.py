@@ -261,7 +261,7 @@ async def test_a_read_that_waits_in_vain_says_so_and_when_to_come_again(shown: G
     assert answer.headers["retry-after"] == "1"
 
 
-@pytest.mark.parametrize("position", ["", "7", "plans", "plans:", "plans:-1", "plans:1.0", "plans:01", "devices:1"])
+@pytest.mark.parametrize("position", ["", "7", "plans", "plans:", "plans:-1", "plans:1.0", "plans:01", "gateway:1"])
 async def test_a_position_nobody_gave_is_refused(shown: Gateway, position: str) -> None:
     await shown.show(started())
     answer = await shown.get(f"{CARDS}?min_position={position}")
