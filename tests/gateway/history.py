@@ -80,6 +80,10 @@ BOOK = PriceBookPublished(
             prices={Currency.USD: {Cycle.MONTHLY: GRADUATED}},
         ),
         product("captions", ProductKind.ADD_ON, requires=("workplace_pro",)),
+        product(
+            "handset", ProductKind.DEVICE_SALE, requires=("phone",), prices={Currency.USD: {Cycle.ONCE: Price.fixed(9)}}
+        ),
+        product("parcel", ProductKind.SHIPPING, prices={Currency.USD: {Cycle.ONCE: Price.fixed(1)}}),
     ),
 )
 
