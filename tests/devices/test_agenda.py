@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.chassis.tokens import Issuer
 from tests.plans.portal import done, problem
@@ -149,3 +151,17 @@ async def test_settling_is_for_who_may_move_the_clock(customer: Customer) -> Non
     assert answer.json() == {"head": 1, "next_due_at": "2026-06-02T16:00:00.000000Z"}
     refused = await customer.devices.post("/settle", headers={"Authorization": f"Bearer {customer.token}"})
     assert problem(refused) in ("forbidden", "account_not_found")
+
+
+async def test_what_is_due_by_mistake_keeps_nobody_busy_for_ever(customer: Customer, tmp_path: Path) -> None:
+    """An index can only be wrong by a mistake of ours: then it is said, and everything else goes on."""
+    await customer.placed()
+    await customer.settler.settle()
+    db = sqlite3.connect(tmp_path / "devices" / "due.sqlite3")
+    with db:
+        db.execute("UPDATE due SET at = '2026-01-01T00:00:00.000000Z'")
+    db.close()
+    async with asyncio.timeout(10):
+        with capture_logs() as logs:
+            await customer.settler.settle()
+    assert "due_work_stuck" in {each["event"] for each in logs}
