@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from . import plans, renewals
+from . import devices, plans, renewals
 
 Data = dict[str, Any]
 Upcaster = Callable[[Data], Data]
@@ -32,6 +32,19 @@ EVENTS: dict[str, type[BaseModel]] = {
     "plans.AccountHoldLifted": plans.AccountHoldLifted,
     "plans.PriceBookPublished": plans.PriceBookPublished,
     "renewals.BillingTermsNoted": renewals.BillingTermsNoted,
+    "devices.DeviceOrderPlaced": devices.DeviceOrderPlaced,
+    "devices.DeviceOrderAmended": devices.DeviceOrderAmended,
+    "devices.DeviceOrderSubmitted": devices.DeviceOrderSubmitted,
+    "devices.DeviceOrderCancelled": devices.DeviceOrderCancelled,
+    "devices.ShipmentDispatched": devices.ShipmentDispatched,
+    "devices.ShipmentDelivered": devices.ShipmentDelivered,
+    "devices.ShipmentLost": devices.ShipmentLost,
+    "devices.DeviceLeaseStarted": devices.DeviceLeaseStarted,
+    "devices.DeviceReplacementRequested": devices.DeviceReplacementRequested,
+    "devices.DeviceReplacementSent": devices.DeviceReplacementSent,
+    "devices.DeviceReturnRequested": devices.DeviceReturnRequested,
+    "devices.DeviceReturned": devices.DeviceReturned,
+    "devices.DeviceReturnOverdue": devices.DeviceReturnOverdue,
     "renewals.RenewalScheduled": renewals.RenewalScheduled,
     "renewals.RenewalQuoteChanged": renewals.RenewalQuoteChanged,
     "renewals.RenewalDue": renewals.RenewalDue,

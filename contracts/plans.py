@@ -25,6 +25,13 @@ class ProductKind(StrEnum):
     BASE = "base"
     CAPACITY = "capacity"
     ADD_ON = "add_on"
+    # Sold by the devices service, never as a line of a plan.
+    DEVICE_RENTAL = "device_rental"
+    DEVICE_SALE = "device_sale"
+    SHIPPING = "shipping"
+
+
+DEVICE_KINDS = frozenset({ProductKind.DEVICE_RENTAL, ProductKind.DEVICE_SALE, ProductKind.SHIPPING})
 
 
 class PlanLine(Body):
@@ -284,8 +291,9 @@ class AccountHoldLifted(Body):
 class Product(Body):
     """One product of a price book.
 
-    prices: per currency, then per cycle. requires: bases of which one must be in the bundle (a capacity or add-on) or
-    active in the account (a base). grade: the order of bases in a family, from small to large.
+    prices: per currency, then per cycle; a rented device has what a month costs and, `once`, its list price. requires:
+    bases of which one must be in the bundle (a capacity or add-on) or active in the account (a base, a device). grade:
+    the order of bases in a family, from small to large.
     """
 
     sku: Id

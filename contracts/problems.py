@@ -27,8 +27,8 @@ PROBLEMS: dict[str, ProblemType] = {
     "line_not_found": ProblemType(404, "No such line in this plan", "Take a line_id from the product card."),
     "product_not_found": ProblemType(404, "No such product", "Take a sku from the catalogue."),
     "product_retired": ProblemType(410, "This product is no longer sold", "Choose another one from the catalogue."),
-    "revision_required": ProblemType(428, "If-Match is missing", "Send the ETag of the product card as If-Match."),
-    "revision_stale": ProblemType(412, "The plan has changed since you read it", "Read it again, then decide."),
+    "revision_required": ProblemType(428, "If-Match is missing", "Send the ETag of what you read as If-Match."),
+    "revision_stale": ProblemType(412, "It has changed since you read it", "Read it again, then decide."),
     "idempotency_key_reused": ProblemType(
         422, "This Idempotency-Key was used with another request", "Use a new key for a new request."
     ),
@@ -77,6 +77,25 @@ PROBLEMS: dict[str, ProblemType] = {
     "account_on_hold": ProblemType(409, "The account is on hold", "Ask our support team."),
     "invoice_not_found": ProblemType(404, "No such invoice in this account", "List the account's invoices."),
     "invoice_collected": ProblemType(409, "Nothing is left to pay of this invoice", "Nothing needs to be done."),
+    # devices
+    "order_not_found": ProblemType(404, "No such device order in this account", "List the account's device orders."),
+    "lease_not_found": ProblemType(404, "No such lease in this account", "List the account's leases."),
+    "shipment_not_found": ProblemType(404, "No parcel of this order has that number", "Take one that is in transit."),
+    "not_a_device": ProblemType(409, "This product is not a device", "Start or edit a plan with it."),
+    "device_twice": ProblemType(422, "A device is in the order twice", "Order each product in one line."),
+    "device_ratio": ProblemType(
+        409, "The licences do not allow for so many rented devices", "Rent fewer devices, or buy more licences."
+    ),
+    "order_hold_over": ProblemType(409, "The order has left its hold", "Place another order."),
+    "order_amended_already": ProblemType(409, "An order is amended once", "Cancel it and place another one."),
+    "order_cancelled": ProblemType(409, "The order is cancelled", "Place another order."),
+    "nothing_in_transit": ProblemType(409, "No parcel of this order is on its way", "Nothing needs to be done."),
+    "lease_over": ProblemType(409, "The lease is over", "Order another device."),
+    "replacement_requested": ProblemType(409, "A replacement is on its way", "Wait until it is there."),
+    "return_requested": ProblemType(409, "The device is being returned", "Send it back with the number you have."),
+    "return_not_requested": ProblemType(409, "No return was asked for", "Request a return, and send its number along."),
+    "rma_unknown": ProblemType(422, "Not the number of this return", "Send the number the return was given."),
+    "serial_unknown": ProblemType(422, "This lease has no device with that serial", "Read it from the device again."),
     # quotes
     "quote_forged": ProblemType(400, "This quote token is not one of ours for this request", "Ask for a new quote."),
     "quote_expired": ProblemType(410, "The quote has expired", "Ask for a new quote."),

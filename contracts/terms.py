@@ -8,9 +8,12 @@ from .proration import Period
 
 
 class Cycle(StrEnum):
+    """How often a price is charged. ONCE has no term: it is what a device costs to buy, or to keep."""
+
     MONTHLY = "monthly"
     ANNUAL = "annual"
     ONE_MONTH = "one_month"
+    ONCE = "once"
 
 
 MONTHS = {Cycle.MONTHLY: 1, Cycle.ANNUAL: 12, Cycle.ONE_MONTH: 1}
@@ -23,6 +26,6 @@ def add_months(anchor_on: date, months: int) -> date:
 
 
 def term(anchor_on: date, cycle: Cycle, number: int) -> Period:
-    """Term `number` (0 is the first) of a plan anchored on `anchor_on`."""
+    """Term `number` (0 is the first) of a plan anchored on `anchor_on`. Raises KeyError for ONCE, which has no term."""
     months = MONTHS[cycle]
     return Period(add_months(anchor_on, number * months), add_months(anchor_on, (number + 1) * months))

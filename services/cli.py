@@ -33,7 +33,7 @@ def run(
     demo: Annotated[bool, typer.Option(help="Load the demo accounts.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line.")] = False,
 ) -> None:
-    """Start the portal: broker, issuer, plans, renewals and gateway, until Ctrl-C.
+    """Start the portal: broker, issuer, plans, devices, renewals and gateway, until Ctrl-C.
 
     A second run goes on where the first one stopped.
 

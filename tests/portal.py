@@ -98,7 +98,7 @@ class Portal:
         try:
             return all(
                 self.http.get(f"{self.url(part)}/health/ready").status_code == 200
-                for part in ("plans", "renewals", "gateway")
+                for part in ("plans", "devices", "renewals", "gateway")
             )
         except (OSError, httpx.HTTPError, ValueError):
             return False

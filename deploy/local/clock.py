@@ -14,7 +14,7 @@ from services.chassis.clock import SetClock, Setting
 from .folder import Folder
 from .issuer import DevelopmentIssuer, Subject
 
-OWNERS = ("plans", "renewals")
+OWNERS = ("plans", "devices", "renewals")
 OPERATOR = Subject("user-operator", "operator", {"*": (Privilege.CLOCK_EDIT,)})
 ROUNDS = 1000  # in which an owner may still record something at one instant; more is a mistake in its rules
 TIMEOUT_S = 60.0

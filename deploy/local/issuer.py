@@ -21,7 +21,7 @@ ISSUER = "billing-development-issuer"
 AUDIENCE = "billing"
 TOKEN_VALID_S = 12 * 3600
 RENEW_EVERY_S = 3600
-SERVICES = ("plans", "renewals", "gateway")
+SERVICES = ("plans", "devices", "renewals", "gateway")
 
 _READ = (Privilege.SUBSCRIPTION_READ, Privilege.INFORMATION_READ)
 _EDIT = (*_READ, Privilege.SUBSCRIPTION_EDIT, Privilege.INFORMATION_EDIT)

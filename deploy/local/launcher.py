@@ -196,6 +196,7 @@ def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Pro
         "BILLING_SERVICE_TOKEN_FILE": str(service_token_file(folder.tokens, name)),
         "BILLING_QUOTE_SECRET_FILE": str(folder.quote_secret),
         "BILLING_PLANS_URL": f"http://{HOST}:{ports['plans']}",
+        "BILLING_DEVICES_URL": f"http://{HOST}:{ports['devices']}",
         "BILLING_RENEWALS_URL": f"http://{HOST}:{ports['renewals']}",
         "BILLING_CLOCK_FILE": str(folder.clock),
         "BILLING_LOG_FORMAT": "json",
@@ -205,5 +206,5 @@ def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Pro
 
 def _ports(gateway: int, held: ExitStack) -> dict[str, int]:
     """A port for every part, in the order they start. Raises SystemExit when the gateway's is in use."""
-    ports = {name: reserved(0, held) for name in ("broker", "issuer", "plans", "renewals")}
+    ports = {name: reserved(0, held) for name in ("broker", "issuer", "plans", "devices", "renewals")}
     return {**ports, "gateway": reserved(gateway, held)}

@@ -7,7 +7,7 @@ from .client import Client, RequestFailed
 from .folder import Folder
 from .issuer import DevelopmentIssuer
 
-CONSUMERS = ("renewals", "gateway")
+CONSUMERS = ("devices", "renewals", "gateway")
 
 
 def show(folder: Folder, replay: bool) -> int:

@@ -6,7 +6,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-COLOURS = {"broker": "magenta", "issuer": "blue", "plans": "green", "renewals": "yellow", "gateway": "cyan"}
+COLOURS = {
+    "broker": "magenta",
+    "issuer": "blue",
+    "plans": "green",
+    "devices": "red",
+    "renewals": "yellow",
+    "gateway": "cyan",
+}
 LEVELS = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red", "critical": "bold red"}
 QUIET = frozenset({"debug", "info"})
 QUIETER = QUIET | {"warning"}

@@ -1,11 +1,13 @@
 """What the gateway answers: the models its answers are made of, and from which its OpenAPI document is written."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from contracts.device_actions import LeaseAction, LeaseStatus, OrderAction, OrderStatus
+from contracts.devices import DeviceLine, Speed, Unit
 from contracts.money import Currency, Minor
 from contracts.plan_actions import PlanAction, PlanStatus
 from contracts.plans import CancelReason, Direction, ProductKind
@@ -251,3 +253,97 @@ class InvoiceView(InvoiceSummary):
     payments: list[PaymentTry]
     pay: Permission
     event_id: str
+
+
+class Parcel(Answer):
+    """replaces: the lost parcel whose units are in it. moved_at: when it came to be where it is."""
+
+    shipment_id: str
+    carrier: str
+    tracking_number: str
+    units: list[Unit]
+    dispatched_at: datetime
+    whereabouts: Literal["in_transit", "delivered", "lost"]
+    moved_at: datetime
+    replaces: str | None
+
+
+class DeviceOrder(Answer):
+    """units: how many are ordered, delivered, and in transit. due_on_submission_minor: sales and shipping.
+
+    monthly_minor: the rent of a month once all is delivered. revision: send it as If-Match with a command.
+    """
+
+    order_id: str
+    status: OrderStatus
+    currency: Currency
+    time_zone: str
+    lines: list[DeviceLine]
+    shipping: DeviceLine
+    ship_to: str
+    speed: Speed
+    due_on_submission_minor: Minor
+    monthly_minor: Minor
+    placed_at: datetime
+    hold_until: datetime
+    amended: bool
+    submitted_at: datetime | None
+    units: int
+    units_delivered: int
+    units_in_transit: int
+    shipments: list[Parcel]
+    allowed_actions: dict[OrderAction, Permission]
+    last_event_id: str
+    revision: int
+
+
+class DeviceOrders(Answer):
+    account_id: str
+    orders: list[DeviceOrder]
+
+
+class DeviceReplacement(Answer):
+    """A device that took the place of another one."""
+
+    replaced_serial: str
+    serial: str
+    carrier: str
+    tracking_number: str
+    sent_at: datetime
+
+
+class DeviceReturn(Answer):
+    """rma: the number to send the device back under. due_on: the last day without a fee."""
+
+    rma: str
+    due_on: date
+
+
+class DeviceLease(Answer):
+    """One rented unit. Half-open: ends_on is the first day that is not leased. ended_on: set once it was returned."""
+
+    lease_id: str
+    order_id: str
+    status: LeaseStatus
+    sku: str
+    name: str
+    serial: str
+    currency: Currency
+    time_zone: str
+    monthly_minor: Minor
+    list_minor: Minor
+    started_on: date
+    ends_on: date
+    ended_on: date | None
+    replacement_requested: bool
+    replacements: list[DeviceReplacement]
+    returning: DeviceReturn | None
+    fee_minor: Minor | None
+    allowed_actions: dict[LeaseAction, Permission]
+    last_event_id: str
+    revision: int
+
+
+class DeviceLeases(Answer):
+    account_id: str
+    leases: list[DeviceLease]

@@ -30,7 +30,11 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
     """Opens nothing until its lifespan begins."""
     checks: dict[str, Check] = {}
     metrics = Metrics()
-    urls = {Owner.PLANS: settings.plans_url, Owner.RENEWALS: settings.renewals_url}
+    urls = {
+        Owner.PLANS: settings.plans_url,
+        Owner.DEVICES: settings.devices_url,
+        Owner.RENEWALS: settings.renewals_url,
+    }
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:

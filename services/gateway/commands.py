@@ -1,8 +1,5 @@
 """The commands the gateway forwards: one table that drives its routes and its OpenAPI document."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from contracts.plan_commands import (
     AssignLicenceBody,
     BuyCapacityBody,
@@ -20,33 +17,10 @@ from contracts.plan_commands import (
 )
 from contracts.topics import Owner
 
-API = "/api/v1"
-ACCOUNT = f"{API}/accounts/{{account_id}}"
+from .device_commands import DEVICE_COMMANDS
+from .forwarded import ACCOUNT, API, Example, Forwarded
+
 PLAN = f"{ACCOUNT}/plans/{{bundle_id}}"
-
-Example = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Forwarded:
-    """name: what generated clients call it. codes: what its owner may refuse it with, beside what every forwarded
-    request may meet (openapi.FORWARDED).
-
-    revision: whether it needs If-Match. quote: whether it only asks what the command would do.
-    """
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    body: type[Request]
-    example: Example
-    codes: tuple[str, ...]
-    status: int = 200
-    revision: bool = False
-    quote: bool = False
-    owner: Owner = Owner.PLANS
-
 
 _PRICED = ("product_not_found", "product_retired", "sales_only", "quantity_out_of_range", "amount_too_large")
 _SOLD = (*_PRICED, "currency_unavailable", "cycle_unavailable", "requirement_unmet")
@@ -207,4 +181,5 @@ COMMANDS: tuple[Forwarded, ...] = (
         )
         for name, last, summary, body, example, codes in _CHANGES
     ),
+    *DEVICE_COMMANDS,
 )

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from contracts.plan_commands import CommandAnswer, Quote
 
 from .answers import Breakdown, CatalogueForSale, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
+from .device_examples import DEVICE_ANSWERS
 
 Example = dict[str, Any]
 
@@ -203,4 +204,5 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "token": "eyJzdHJlYW0iOiAi….c2lnbmF0dXJl",
         "expires_at": "2026-02-10T10:15:00Z",
     },
+    **DEVICE_ANSWERS,
 }

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from contracts.plan_actions import Hold, PlanAction, PlanStatus, Privilege, standing_on, why_held, why_not
-from contracts.plans import ProductKind
+from contracts.plans import DEVICE_KINDS, ProductKind
 from contracts.pricing import Price
 
 from .answers import CatalogueForSale, Permission, PermissionInPlan, ProductForSale
@@ -23,7 +23,7 @@ def for_sale(
     """account, book, plans: rows of the read models; plans are the account's. today: in the account's time zone."""
     version, holds = _in_force(book, today), holds_of(account)
     live = [plan for plan in plans if standing_on(standing(plan), today) is not PlanStatus.ENDED]
-    products = [product for product in version["products"] if not product["retired"]] if version else []
+    products = [product for product in version["products"] if _offered(product)] if version else []
     return CatalogueForSale(
         account_id=account["account_id"],
         currency=account["currency"],
@@ -39,6 +39,11 @@ def _in_force(book: Row | None, today: date) -> Row | None:
     return max(begun, key=lambda version: (version["effective_from"], version["book_version"]), default=None)
 
 
+def _offered(product: Row) -> bool:
+    """Shipping comes with an order of devices, and is not bought by itself."""
+    return not product["retired"] and product["kind"] != ProductKind.SHIPPING
+
+
 def _product(
     product: Row,
     currency: str,
@@ -47,7 +52,8 @@ def _product(
     privileges: frozenset[str],
     holds: frozenset[Hold],
 ) -> ProductForSale:
-    of_kind = _start if product["kind"] == ProductKind.BASE else _buy
+    by_itself = product["kind"] == ProductKind.BASE or product["kind"] in DEVICE_KINDS
+    of_kind = _start if by_itself else _buy
     against = _against(product, currency, privileges, holds)
     buy, within = of_kind(product, against, plans, today, privileges)
     shown = {name: product[name] for name in ("sku", "name", "kind", "family", "grade", "minimum", "maximum", "pack")}

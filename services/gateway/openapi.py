@@ -14,6 +14,10 @@ from services.chassis.problems import MEDIA_TYPE
 from .answers import (
     Breakdown,
     CatalogueForSale,
+    DeviceLease,
+    DeviceLeases,
+    DeviceOrder,
+    DeviceOrders,
     Invoices,
     InvoiceStatus,
     InvoiceView,
@@ -21,8 +25,10 @@ from .answers import (
     ProductCard,
     ProductCards,
 )
-from .commands import ACCOUNT, COMMANDS, Forwarded
+from .commands import COMMANDS
+from .device_commands import LEASES, ORDERS
 from .examples import ANSWERS
+from .forwarded import ACCOUNT, Forwarded
 
 Document = dict[str, Any]
 
@@ -41,12 +47,14 @@ _PATH_EXAMPLES = {
     "invoice_id": "5f1c3b7f0a9d4e2b8c61",
     "book_id": "standard",
     "version": 1,
+    "order_id": "2f2fc21e16585f08a104",
+    "lease_id": "2f2fc21e16585f08a104-1",
 }
 _MIN_POSITION = {
     "in": "query",
     "name": "min_position",
     "description": "Wait until the answer holds this position, as a command answered it: read your own write.",
-    "schema": {"type": "string", "pattern": r"^(plans|renewals):(0|[1-9][0-9]{0,17})$"},
+    "schema": {"type": "string", "pattern": r"^(plans|devices|renewals):(0|[1-9][0-9]{0,17})$"},
     "example": "plans:42",
 }
 _READ_PARAMETERS = [
@@ -81,11 +89,12 @@ _IDEMPOTENCY_KEY = {
 _IF_MATCH = {
     "in": "header",
     "name": "If-Match",
-    "description": "The ETag of the product card, or `*` for whatever it is now. Not needed with a quote_token.",
+    "description": "The ETag of the product card, order or lease, or `*` for whatever it is now. Not needed with a"
+    " quote_token.",
     "schema": {"type": "string"},
     "example": '"3"',
 }
-_ETAG = {"description": "What the answer looked like; of one card and of a command: the plan's revision."}
+_ETAG = {"description": "What the answer looked like; of one card, order or lease and of a command: its revision."}
 _TEXT = {"schema": {"type": "string"}}
 _HEADERS = {
     "ETag": {**_ETAG, **_TEXT, "example": '"3"'},
@@ -129,6 +138,10 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
     ),
     ("list_invoices", f"{ACCOUNT}/invoices", "The invoices of an account, the newest first", Invoices, ()),
     ("read_invoice", f"{ACCOUNT}/invoices/{{invoice_id}}", "One invoice", InvoiceView, ("invoice_not_found",)),
+    ("list_device_orders", ORDERS, "The device orders of an account, with their parcels", DeviceOrders, ()),
+    ("read_device_order", f"{ORDERS}/{{order_id}}", "One device order", DeviceOrder, ("order_not_found",)),
+    ("list_leases", LEASES, "The devices an account has leased, one by one", DeviceLeases, ()),
+    ("read_lease", f"{LEASES}/{{lease_id}}", "One leased device", DeviceLease, ("lease_not_found",)),
 )
 
 
@@ -143,8 +156,8 @@ def document() -> Document:
         "info": {
             "title": "Plans and Billing",
             "version": "1",
-            "description": "Buy, change and cancel plans, and see what they will cost. Every failure is an RFC 9457"
-            " problem document with a stable `code`.",
+            "description": "Buy, change and cancel plans, rent devices, and see what they will cost. Every failure is"
+            " an RFC 9457 problem document with a stable `code`.",
         },
         "servers": [{"url": "/"}],
         "security": [{"token": []}],

@@ -56,14 +56,14 @@ class Asked:
 
 
 async def read_product_cards(request: Request) -> Response:
-    asked = await _asked(request)
+    asked = await admitted(request)
     rows = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
     answer = _cards if len(rows) <= FEW else _cards.__wrapped__
-    return _unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges, asked.holds()))
+    return unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges, asked.holds()))
 
 
 async def read_product_card(request: Request) -> Response:
-    asked = await _asked(request)
+    asked = await admitted(request)
     row = asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
     if row is None or opened(row)["account_id"] != asked.account_id:
         raise Refused("plan_not_found")
@@ -73,43 +73,43 @@ async def read_product_card(request: Request) -> Response:
 
 
 async def read_plan_summary(request: Request) -> Response:
-    asked = await _asked(request, of_renewals=True)
+    asked = await admitted(request, of_renewals=True)
     row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
-    return _unless_known(request, _summary(asked.account_id, row))
+    return unless_known(request, _summary(asked.account_id, row))
 
 
 async def read_breakdown(request: Request) -> Response:
-    asked = await _asked(request, of_renewals=True)
+    asked = await admitted(request, of_renewals=True)
     cadence = request.query_params.get("cadence")
     if cadence not in CADENCES:
         message = f"one of {', '.join(CADENCES)}"
         raise RequestValidationError([{"type": "cadence_unknown", "loc": ("query", "cadence"), "msg": message}])
     row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
-    return _unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
+    return unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
 
 
 async def read_catalogue(request: Request) -> Response:
-    asked = await _asked(request)
+    asked = await admitted(request)
     book = asked.reads.store.row(catalogue.TABLE, BOOK)
     plans = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
-    return _unless_known(request, _catalogue(asked.account, book, plans, asked.today, asked.privileges))
+    return unless_known(request, _catalogue(asked.account, book, plans, asked.today, asked.privileges))
 
 
 async def read_invoices(request: Request) -> Response:
-    asked = await _asked(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
+    asked = await admitted(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
     rows = [opened(row) for row in asked.reads.store.rows_of(invoice.TABLE, asked.account_id)]
-    return _unless_known(request, _rendered(invoices.page(asked.account_id, rows, request.query_params)))
+    return unless_known(request, as_response(invoices.page(asked.account_id, rows, request.query_params)))
 
 
 async def read_invoice(request: Request) -> Response:
-    asked = await _asked(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
+    asked = await admitted(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
     found = asked.reads.store.row_of(invoice.TABLE, request.path_params["invoice_id"])
     if found is None or found[0] != asked.account_id:
         raise Refused("invoice_not_found")
-    return _unless_known(request, _rendered(invoices.view(opened(found[1]), asked.privileges)))
+    return unless_known(request, as_response(invoices.view(opened(found[1]), asked.privileges)))
 
 
-async def _asked(
+async def admitted(
     request: Request, of_renewals: bool = False, privilege: Privilege = Privilege.SUBSCRIPTION_READ
 ) -> Asked:
     """Who asks for what, once the read models have come far enough.
@@ -150,27 +150,27 @@ def _cards(
 
 @lru_cache(KEPT)
 def _summary(account_id: str, row: bytes | None) -> Response:
-    return _rendered(summaries.summary(account_id, _opened(row)))
+    return as_response(summaries.summary(account_id, _opened(row)))
 
 
 @lru_cache(KEPT)
 def _breakdown(account_id: str, row: bytes | None, cadence: Cycle) -> Response:
-    return _rendered(summaries.breakdown(account_id, _opened(row), cadence))
+    return as_response(summaries.breakdown(account_id, _opened(row), cadence))
 
 
 @lru_cache(KEPT // 8)  # the largest answers
 def _catalogue(
     of: bytes, book: bytes | None, plans: tuple[bytes, ...], on: date, privileges: frozenset[str]
 ) -> Response:
-    return _rendered(for_sale(opened(of), _opened(book), [opened(plan) for plan in plans], on, privileges))
+    return as_response(for_sale(opened(of), _opened(book), [opened(plan) for plan in plans], on, privileges))
 
 
 def _opened(row: bytes | None) -> dict[str, Any] | None:
     return None if row is None else opened(row)
 
 
-def _rendered(answer: BaseModel) -> Response:
-    return _response(answer.model_dump_json().encode())
+def as_response(answer: BaseModel, tag: str | None = None) -> Response:
+    return _response(answer.model_dump_json().encode(), tag)
 
 
 def _response(body: bytes, tag: str | None = None) -> Response:
@@ -179,7 +179,7 @@ def _response(body: bytes, tag: str | None = None) -> Response:
     return Response(body, headers={"ETag": tag, **CACHING}, media_type="application/json")
 
 
-def _unless_known(request: Request, answer: Response) -> Response:
+def unless_known(request: Request, answer: Response) -> Response:
     """The answer, or 304 when If-None-Match says that the caller has it already (RFC 9110, 13.1.2: weak comparison)."""
     known = request.headers.get("if-none-match")
     if known is None:

@@ -18,15 +18,23 @@ from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import openapi, reads
-from .commands import ACCOUNT, COMMANDS, Forwarded
+from . import device_reads, openapi, reads
+from .commands import COMMANDS
+from .device_commands import LEASES, ORDERS
+from .forwarded import ACCOUNT, Forwarded
 from .forwarding import Forwarder
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 # The contracts' Id. Dots alone would mean another path to whoever takes them for one.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
-_UNKNOWN = {"account_id": "account_not_found", "bundle_id": "plan_not_found", "invoice_id": "invoice_not_found"}
+_UNKNOWN = {
+    "account_id": "account_not_found",
+    "bundle_id": "plan_not_found",
+    "invoice_id": "invoice_not_found",
+    "order_id": "order_not_found",
+    "lease_id": "lease_not_found",
+}
 
 READS: dict[str, Handler] = {
     f"{ACCOUNT}/product-cards/{{bundle_id}}": reads.read_product_card,
@@ -36,6 +44,10 @@ READS: dict[str, Handler] = {
     f"{ACCOUNT}/catalogue": reads.read_catalogue,
     f"{ACCOUNT}/invoices": reads.read_invoices,
     f"{ACCOUNT}/invoices/{{invoice_id}}": reads.read_invoice,
+    ORDERS: device_reads.read_device_orders,
+    f"{ORDERS}/{{order_id}}": device_reads.read_device_order,
+    LEASES: device_reads.read_leases,
+    f"{LEASES}/{{lease_id}}": device_reads.read_lease,
 }
 
 

@@ -15,7 +15,7 @@ from contracts.topics import Owner
 HEADER, PARAMETER = "billing-min-position", "min_position"
 HOP_S = 0.5  # what asking renewals may take beyond its own waiting
 
-_POSITION = re.compile(r"(plans|renewals):(0|[1-9][0-9]{0,17})")
+_POSITION = re.compile(r"(plans|devices|renewals):(0|[1-9][0-9]{0,17})")
 
 
 def wanted(request: Request) -> tuple[Owner, int] | None:

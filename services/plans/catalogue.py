@@ -6,7 +6,7 @@ from datetime import date
 from graphlib import CycleError, TopologicalSorter
 
 from contracts.money import Currency
-from contracts.plans import CatalogueEvent, PlanLine, PriceBookPublished, Product, ProductKind
+from contracts.plans import DEVICE_KINDS, CatalogueEvent, PlanLine, PriceBookPublished, Product, ProductKind
 from contracts.problems import Refused
 from contracts.terms import Cycle
 
@@ -121,9 +121,20 @@ def _product_errors(products: tuple[Product, ...]) -> list[str]:
         if not product.sales_only and not any(product.prices.values()):
             errors.append(f"{product.sku} has no price")
         cycles = {cycle for of in product.prices.values() for cycle in of}
+        errors += _device_errors(product)
         if Cycle.ONE_MONTH in cycles and (len(cycles) > 1 or product.kind is not ProductKind.BASE):
             errors.append(f"{product.sku} cannot be sold for one month: only a base without another cycle can")
     return errors + _circle_errors({product.sku: product.requires for product in products})
+
+
+def _device_errors(product: Product) -> list[str]:
+    """Devices are sold one by one, once or by the month, and nothing else is."""
+    prices = [of for of in product.prices.values() if of]
+    if product.kind not in DEVICE_KINDS:
+        return [f"{product.sku} is no device, and is not sold once"] if any(Cycle.ONCE in of for of in prices) else []
+    cycles = {Cycle.MONTHLY, Cycle.ONCE} if product.kind is ProductKind.DEVICE_RENTAL else {Cycle.ONCE}
+    wrong = [of for of in prices if set(of) != cycles or any(price.model != "fixed" for price in of.values())]
+    return [f"{product.sku} needs fixed prices for {', '.join(sorted(cycles))}, and no other"] if wrong else []
 
 
 def _circle_errors(requires: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -131,6 +131,7 @@ class Gateway:
     client: httpx2.AsyncClient
     plans: Upstream
     renewals: Upstream
+    devices: Upstream
     app: FastAPI
 
     async def show(self, history: History) -> None:
@@ -150,7 +151,7 @@ class Gateway:
 @asynccontextmanager
 async def gateway(folder: Path) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as opened:
-        plans, renewals = [await opened.enter_async_context(upstream()) for _ in range(2)]
+        plans, renewals, devices = [await opened.enter_async_context(upstream()) for _ in range(3)]
         store = await SqliteReadStore.open(folder / "read.sqlite3")
         opened.push_async_callback(store.close)
         session: aiohttp.ClientSession = await opened.enter_async_context(connections())
@@ -160,6 +161,7 @@ async def gateway(folder: Path) -> AsyncIterator[Gateway]:
             "forwarders": {
                 Owner.PLANS: Forwarder(session, plans.url, Owner.PLANS),
                 Owner.RENEWALS: Forwarder(session, renewals.url, Owner.RENEWALS),
+                Owner.DEVICES: Forwarder(session, devices.url, Owner.DEVICES),
             },
         }
 
@@ -176,4 +178,4 @@ async def gateway(folder: Path) -> AsyncIterator[Gateway]:
 
         transport = httpx2.ASGITransport(with_state)
         client = await opened.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://gateway"))
-        yield Gateway(store, following, clock, client, plans, renewals, app)
+        yield Gateway(store, following, clock, client, plans, renewals, devices, app)

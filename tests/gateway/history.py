@@ -80,6 +80,10 @@ BOOK = PriceBookPublished(
             prices={Currency.USD: {Cycle.MONTHLY: GRADUATED}},
         ),
         product("captions", ProductKind.ADD_ON, requires=("workplace_pro",)),
+        product(
+            "handset", ProductKind.DEVICE_SALE, requires=("phone",), prices={Currency.USD: {Cycle.ONCE: Price.fixed(9)}}
+        ),
+        product("parcel", ProductKind.SHIPPING, prices={Currency.USD: {Cycle.ONCE: Price.fixed(1)}}),
     ),
 )
 
@@ -88,7 +92,7 @@ BOOK = PriceBookPublished(
 class History:
     """Two logs that grow as commands are given, and the states the deciders have of them."""
 
-    logs: dict[Owner, list[Envelope]] = field(default_factory=lambda: {Owner.PLANS: [], Owner.RENEWALS: []})
+    logs: dict[Owner, list[Envelope]] = field(default_factory=lambda: {owner: [] for owner in Owner})
     revisions: dict[str, int] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     forecasts: dict[str, renewals.AccountRenewals] = field(default_factory=dict)

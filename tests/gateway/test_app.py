@@ -34,7 +34,9 @@ TIMEOUT_S = 20.0
 CARD = "/api/v1/accounts/acme/product-cards/b1"
 
 
-def settings(folder: Path, plans_url: str = NOWHERE, renewals_url: str = NOWHERE, **different: Any) -> GatewaySettings:
+def settings(
+    folder: Path, plans_url: str = NOWHERE, renewals_url: str = NOWHERE, devices_url: str = NOWHERE, **different: Any
+) -> GatewaySettings:
     token_file = folder / "service.token"
     token_file.write_text(ISSUED_BY.token(sub="gateway", role="service", grants={"*": ["Audit:Read"]}))
     plain: dict[str, Any] = {
@@ -48,6 +50,7 @@ def settings(folder: Path, plans_url: str = NOWHERE, renewals_url: str = NOWHERE
         "service_token_file": token_file,
         "plans_url": plans_url,
         "renewals_url": renewals_url,
+        "devices_url": devices_url,
     }
     return GatewaySettings(**{**plain, **different})
 
@@ -103,7 +106,7 @@ async def test_with_everything_away_it_lives_and_says_what_it_waits_for(tmp_path
     async with running(settings(tmp_path)) as client:
         assert (await client.get("/health/live")).status_code == 200
         reasons = await readiness(client)
-        assert set(reasons) == {"plans_followed", "renewals_followed"}
+        assert set(reasons) == {"plans_followed", "devices_followed", "renewals_followed"}
         assert all("not caught up with" in reason for reason in reasons.values())
         assert (await client.get(CARD)).json()["code"] == "account_not_found"
         command = await client.post("/api/v1/accounts/acme/plans", content=b"{}")
@@ -115,8 +118,12 @@ async def test_without_kafka_it_follows_the_feeds_and_goes_on_after_a_restart(tm
     plans, renewals = MemoryEventStore(), MemoryEventStore()
     await record(history, Owner.PLANS, plans)
     await record(history, Owner.RENEWALS, renewals)
-    async with owner(Owner.PLANS, plans, tmp_path) as plans_url, owner(Owner.RENEWALS, renewals, tmp_path) as other_url:
-        of = settings(tmp_path, plans_url, other_url, read_wait_s=TIMEOUT_S)
+    async with (
+        owner(Owner.PLANS, plans, tmp_path) as plans_url,
+        owner(Owner.RENEWALS, renewals, tmp_path) as renewals_url,
+        owner(Owner.DEVICES, MemoryEventStore(), tmp_path) as devices_url,
+    ):
+        of = settings(tmp_path, plans_url, renewals_url, devices_url, read_wait_s=TIMEOUT_S)
         async with running(of) as client:
             await until_ready(client)
             assert (await client.get(CARD)).json()["revision"] == 0

@@ -12,7 +12,8 @@ from aiohttp import web
 from contracts.topics import Owner
 from services.chassis.http import MAX_BODY_BYTES
 from services.gateway import forwarding
-from services.gateway.commands import COMMANDS, Forwarded
+from services.gateway.commands import COMMANDS
+from services.gateway.forwarded import Forwarded
 
 from .gateway import Gateway, gateway, token
 from .test_reads import problem
@@ -23,7 +24,8 @@ EDIT = "/api/v1/accounts/acme/plans/b1/edit"
 @pytest.fixture
 async def forwarding_to(tmp_path: Path) -> AsyncIterator[Gateway]:
     async with gateway(tmp_path) as opened:
-        opened.plans.answer = opened.renewals.answer = lambda _: web.json_response({})
+        opened.plans.answer = opened.devices.answer = lambda _: web.json_response({})
+        opened.renewals.answer = opened.plans.answer
         yield opened
 
 
@@ -70,11 +72,17 @@ async def test_the_answer_comes_back_as_it_was_given(forwarding_to: Gateway, sta
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.method} {command.path}")
 async def test_every_command_has_its_address(forwarding_to: Gateway, command: Forwarded) -> None:
-    path = command.path.format(account_id="acme", bundle_id="b1", invoice_id="i1", book_id="standard", version=1)
+    ids = {"account_id": "acme", "bundle_id": "b1", "invoice_id": "i1", "order_id": "o1", "lease_id": "o1-1"}
+    path = command.path.format(**ids, book_id="standard", version=1)
     sent = {"Authorization": f"Bearer {token('editor')}"}
     answer = await forwarding_to.client.request(command.method, path, content=b"{}", headers=sent)
     assert answer.status_code == 200
-    owner = forwarding_to.renewals if command.owner is Owner.RENEWALS else forwarding_to.plans
+    owners = {
+        Owner.PLANS: forwarding_to.plans,
+        Owner.DEVICES: forwarding_to.devices,
+        Owner.RENEWALS: forwarding_to.renewals,
+    }
+    owner = owners[command.owner]
     assert [(asked.method, asked.raw_path) for asked in owner.asked] == [(command.method, path)]
 
 

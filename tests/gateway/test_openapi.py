@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from contracts.problems import PROBLEMS
 from services.gateway import openapi
-from services.gateway.commands import COMMANDS, Forwarded
+from services.gateway.commands import COMMANDS
 from services.gateway.examples import ANSWERS
+from services.gateway.forwarded import Forwarded
 from services.gateway.routes import routes
 
 from .gateway import gateway
@@ -84,10 +85,10 @@ def test_the_example_of_an_answer_is_a_whole_answer(model: type[BaseModel]) -> N
     assert orjson.loads(model.model_validate_json(orjson.dumps(example)).model_dump_json()) == example
 
 
-def test_every_refusal_of_the_plans_service_is_documented_somewhere() -> None:
-    """Read from its source: a rule that is added there must be added here."""
-    plans = Path(__file__).parents[2] / "services" / "plans"
-    sources = [file.read_text() for file in plans.glob("*.py")]
+def test_every_refusal_of_the_owners_is_documented_somewhere() -> None:
+    """Read from their source: a rule that is added there must be added here."""
+    services = Path(__file__).parents[2] / "services"
+    sources = [file.read_text() for owner in ("plans", "devices") for file in (services / owner).glob("*.py")]
     raised = {code for source in sources for code in re.findall(r'Refused\(\s*"(\w+)"', source)}
     raised |= {
         code
@@ -101,7 +102,7 @@ def test_every_refusal_of_the_plans_service_is_documented_somewhere() -> None:
         for answer in operation["responses"].values()
         for code in answer.get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
-    assert raised > {"licences_assigned", "quote_stale"}
+    assert raised > {"licences_assigned", "quote_stale", "device_ratio"}
     assert raised - documented - {"not_found"} == set()
 
 

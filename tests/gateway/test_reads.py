@@ -213,7 +213,9 @@ async def test_the_catalogue_says_what_may_be_bought_and_why_not(shown: Gateway)
         "storage": None,
         "whiteboard": "requirement_unmet",
         "captions": "not_a_capacity",
+        "handset": "requirement_unmet",
     }
+    assert "parcel" not in of
     assert [(each.bundle_id, each.reason) for each in of["storage"].within] == [("b1", None)]
     assert [(each.bundle_id, each.reason) for each in of["whiteboard"].within] == [("b1", "requirement_unmet")]
     assert list(of["workplace_pro"].prices) == [Cycle.MONTHLY, Cycle.ANNUAL]
@@ -225,6 +227,7 @@ async def test_what_needs_a_plan_cannot_be_bought_without_one(shown: Gateway) ->
     of = {product["sku"]: product for product in (await shown.get(CATALOGUE)).json()["products"]}
     assert of["webinar_one_month"]["buy"]["reason"] == "requirement_unmet"
     assert of["storage"]["buy"]["reason"] == "requirement_unmet"
+    assert of["handset"]["buy"]["reason"] is None
     assert of["storage"]["within"] == []
 
 
@@ -261,7 +264,7 @@ async def test_a_read_that_waits_in_vain_says_so_and_when_to_come_again(shown: G
     assert answer.headers["retry-after"] == "1"
 
 
-@pytest.mark.parametrize("position", ["", "7", "plans", "plans:", "plans:-1", "plans:1.0", "plans:01", "devices:1"])
+@pytest.mark.parametrize("position", ["", "7", "plans", "plans:", "plans:-1", "plans:1.0", "plans:01", "gateway:1"])
 async def test_a_position_nobody_gave_is_refused(shown: Gateway, position: str) -> None:
     await shown.show(started())
     answer = await shown.get(f"{CARDS}?min_position={position}")

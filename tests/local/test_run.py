@@ -77,7 +77,7 @@ def test_a_run_goes_on_where_the_one_before_stopped_however_that_ended(portal: P
 
 
 def test_a_part_that_is_killed_is_started_again(portal: Portal) -> None:
-    for part in ("broker", "plans", "renewals", "gateway", "issuer"):
+    for part in ("broker", "plans", "devices", "renewals", "gateway", "issuer"):
         portal.until_back(part, portal.kill(part))
         assert f"{part} was killed by SIGKILL; restarting it in 0.5 s." in portal.log.read_text()
 

@@ -139,7 +139,7 @@ async def plans_service(folder: Path, issuer: Issuer, clock: SetClock) -> AsyncI
     token = issuer.token(grants={"acme": EDIT, "globex": EDIT})
     publisher = issuer.token(sub="publisher", grants={"*": [Privilege.CATALOGUE_EDIT]})
     async with app.router.lifespan_context(app) as state:
-        transport = httpx2.ASGITransport(_with_state(app, state), raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(with_state(app, state), raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://plans") as http:
             customer = Customer(http, issuer, clock, token, publisher)
             done(await customer.publish(1, BOOK_FILE.read_bytes()))
@@ -147,7 +147,7 @@ async def plans_service(folder: Path, issuer: Issuer, clock: SetClock) -> AsyncI
             yield customer
 
 
-def _with_state(app: Any, state: Any) -> Any:
+def with_state(app: Any, state: Any) -> Any:
     """What a server does with what a lifespan yields: every request gets it."""
 
     async def served(scope: Any, receive: Any, send: Any) -> None:

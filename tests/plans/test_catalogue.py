@@ -7,6 +7,7 @@ import pytest
 
 from contracts.plans import PlanEdited, PlanStarted, PriceBookPublished
 from contracts.problems import Refused
+from contracts.terms import Cycle
 from services.plans.catalogue import Catalogue, decide, evolve
 from services.plans.commands import PublishPriceBook
 from tests.plans.given import (
@@ -15,6 +16,7 @@ from tests.plans.given import (
     JUNE_11,
     JUNE_15,
     Given,
+    buy,
     catalogue_of,
     edit,
     fixed,
@@ -143,6 +145,22 @@ NO_BOOKS: dict[str, tuple[dict[str, Any], str]] = {
         {"products": priced("rooms", {"USD": {"one_month": fixed(1), "monthly": fixed(1)}})},
         "rooms cannot be sold for one month",
     ),
+    "a plan that is sold once": (
+        {"products": priced("rooms", {"USD": {"once": fixed(1), "monthly": fixed(1)}})},
+        "rooms is no device",
+    ),
+    "a rented device without a list price": (
+        {"products": priced("haas_desk_phone", {"USD": {"monthly": fixed(1)}})},
+        "haas_desk_phone needs fixed prices for monthly, once",
+    ),
+    "a device sold by the month": (
+        {"products": priced("desk_phone_buy", {"USD": {"monthly": fixed(1)}})},
+        "desk_phone_buy needs fixed prices for once",
+    ),
+    "a device at a price by quantity": (
+        {"products": priced("desk_phone_buy", {"USD": {"once": {**fixed(1), "model": "volume"}}})},
+        "desk_phone_buy needs fixed prices for once",
+    ),
 }
 
 
@@ -156,3 +174,12 @@ def test_a_book_that_contradicts_itself_is_refused_with_the_reason(different: di
 def test_all_that_is_wrong_with_a_book_is_told_at_once() -> None:
     products = tuple(product.model_copy(update={"prices": {}}) for product in BOOK_BODY.products)
     assert len(refusal(publish(products=products)).facts["errors"]) == len(products) - 1  # one is for sales only
+
+
+def test_a_device_is_for_sale_at_fixed_prices_and_plans_sell_none() -> None:
+    for sku in ("haas_desk_phone", "desk_phone_buy", "shipping_express"):
+        nothing().when(start(sku, 1)).then_refused("not_a_base")
+        nothing().when(start(sku, 1, Cycle.ONCE)).then_refused("not_a_base")
+        pro_monthly().when(buy(sku, 1)).then_refused("not_a_capacity")
+        pro_monthly().when(edit(sku=sku)).then_refused("different_family")
+    nothing().when(start("workplace_pro", 1, Cycle.ONCE)).then_refused("cycle_unavailable")

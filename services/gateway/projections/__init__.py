@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from contracts.envelope import Envelope
 
-from . import account, catalogue, invoice, plan_summary, product_card
+from . import account, catalogue, device_lease, device_order, invoice, plan_summary, product_card
 
 Row = dict[str, Any]
 
@@ -33,4 +33,12 @@ class Projection(Protocol):
         ...
 
 
-PROJECTIONS: tuple[Projection, ...] = (product_card, plan_summary, catalogue, account, invoice)
+PROJECTIONS: tuple[Projection, ...] = (
+    product_card,
+    plan_summary,
+    catalogue,
+    account,
+    invoice,
+    device_order,
+    device_lease,
+)
