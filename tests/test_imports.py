@@ -17,13 +17,14 @@ VENDORS = {
         "chassis/sqlite_writer.py",
         "chassis/sqlite_file.py",
         "chassis/checkpoints.py",
-        "gateway/read_store.py",
+        "gateway/sqlite_read_store.py",
         "plans/account_bases.py",
     ),
     "aiokafka": ("chassis/kafka.py", "chassis/relay.py", "chassis/consumer.py"),
     "faststream": ("chassis/kafka.py", "chassis/consumer.py"),
     "kurrentdbclient": (),
-    "psycopg": (),
+    "psycopg": ("chassis/postgres.py",),
+    "psycopg_pool": ("chassis/postgres.py",),
     "uvicorn": ("chassis/serve.py",),
 }
 
