@@ -32,6 +32,9 @@ _DEFAULTS: dict[str, str | int] = {
 # A process that stands still in the middle of a transaction must not hold up the others for longer than this.
 _LIMITS = b"SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s'; SET statement_timeout = '30s'"
 
+# From the table: to_regnamespace remembers what it once did not find.
+_SCHEMA = b"SELECT FROM pg_namespace WHERE nspname = %s"
+
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
@@ -76,12 +79,11 @@ class Database:
 
         statements: with {schema} where its name belongs. meaning: its comment, for whoever looks at the database.
         """
-        if await self.rows(b"SELECT 1 WHERE to_regnamespace(%s) IS NOT NULL", (schema,)):
+        if await self.rows(_SCHEMA, (schema,)):
             return  # whole, since it was made in one transaction; and this needs no right to make one
         async with self.transaction() as connection:
             await connection.execute(b"SELECT pg_advisory_xact_lock(hashtext(%s))", (schema,))
-            found = await connection.execute(b"SELECT to_regnamespace(%s) IS NOT NULL", (schema,))
-            if (await found.fetchone()) == (True,):
+            if await (await connection.execute(_SCHEMA, (schema,))).fetchall():
                 return
             name = Identifier(schema)
             await connection.execute(SQL("CREATE SCHEMA {}").format(name))
@@ -105,11 +107,9 @@ class Database:
 @asynccontextmanager
 async def open_database(address: str, unavailable: type[Exception] = DatabaseUnavailable) -> AsyncIterator[Database]:
     """A database that answers. Raises `unavailable`."""
-    try:
-        parts = conninfo_to_dict(address)
-    except psycopg.Error:
-        # Without the cause: its text may repeat a piece of the password.
-        raise unavailable("the address of the database is not one that PostgreSQL understands") from None
+    parts = _understood(address)
+    if not parts:
+        raise unavailable("the address of the database is none; a password in it must be percent-encoded")
     where = f"{parts.get('host', 'PostgreSQL')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
     settings: Any = {**_DEFAULTS, **parts}
     try:
@@ -131,6 +131,15 @@ async def open_database(address: str, unavailable: type[Exception] = DatabaseUna
         yield Database(pool, where, unavailable)
     finally:
         await pool.close()
+
+
+def _understood(address: str) -> dict[str, Any]:
+    """Nothing where a piece of the password could be taken for something else, and be told with it."""
+    try:
+        parts = conninfo_to_dict(address)
+    except psycopg.Error:
+        return {}
+    return {} if any("@" in str(parts.get(name)) for name in ("host", "port", "dbname")) else parts
 
 
 async def _limited(connection: Connection) -> None:
