@@ -32,9 +32,6 @@ _DEFAULTS: dict[str, str | int] = {
 # A process that stands still in the middle of a transaction must not hold up the others for longer than this.
 _LIMITS = b"SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '15s'; SET statement_timeout = '30s'"
 
-# From the table: to_regnamespace remembers what it once did not find.
-_SCHEMA = b"SELECT FROM pg_namespace WHERE nspname = %s"
-
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
@@ -79,12 +76,12 @@ class Database:
 
         statements: with {schema} where its name belongs. meaning: its comment, for whoever looks at the database.
         """
-        if await self.rows(_SCHEMA, (schema,)):
-            return  # whole, since it was made in one transaction; and this needs no right to make one
         async with self.transaction() as connection:
             await connection.execute(b"SELECT pg_advisory_xact_lock(hashtext(%s))", (schema,))
-            if await (await connection.execute(_SCHEMA, (schema,))).fetchall():
-                return
+            # From the table: to_regnamespace remembers what it once did not find.
+            found = await connection.execute(b"SELECT FROM pg_namespace WHERE nspname = %s", (schema,))
+            if await found.fetchall():
+                return  # whole, since it was made in one transaction; and this needs no right to make one
             name = Identifier(schema)
             await connection.execute(SQL("CREATE SCHEMA {}").format(name))
             await connection.execute(SQL("COMMENT ON SCHEMA {} IS {}").format(name, Literal(meaning)))

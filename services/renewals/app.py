@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from contracts.topics import Owner
 from services.chassis import parked
 from services.chassis.auth import Authenticator, ServiceToken
-from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import SystemClock
 from services.chassis.command_handler import CommandHandler
 from services.chassis.consumer import Consumer, consuming
@@ -20,6 +19,7 @@ from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.chassis.owner import open_store, relaying
+from services.chassis.shared_checkpoints import open_checkpoints
 
 from . import decider
 from .routes import router
@@ -40,10 +40,15 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
             aiohttp.ClientSession() as session,
         ):
             feed = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))
-            with Checkpoints.open(settings.data_dir / "checkpoints.sqlite3") as progress:
+            async with open_checkpoints("renewals", settings) as progress:
                 sink = PolicySink(CommandHandler(store, decider.evolve), progress, SystemClock())
                 consumer = Consumer(
-                    sink, {Owner.PLANS: feed}, settings.kafka_bootstrap, "renewals", settings.partitions
+                    sink,
+                    {Owner.PLANS: feed},
+                    settings.kafka_bootstrap,
+                    "renewals",
+                    settings.partitions,
+                    progress.shared,
                 )
                 checks["plans_followed"] = partial(consumer.check, Owner.PLANS)
                 async with consuming(consumer, metrics):

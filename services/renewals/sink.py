@@ -18,10 +18,13 @@ from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import Clock, instant
 from services.chassis.command_handler import Command, CommandHandler
 from services.chassis.consumer import CannotApply, Parked
+from services.chassis.shared_checkpoints import SharedCheckpoints
 
 from . import decider
 from .decider import AccountRenewals
 from .policy import command_for
+
+Progress = Checkpoints | SharedCheckpoints
 
 _POLICY = uuid.UUID("6b8a2a0e-8a5c-4a57-9b0e-0a3b6d1f4c55")
 ACTOR = Actor(id="renewals", role="service", via="policy")
@@ -30,7 +33,7 @@ ACTOR = Actor(id="renewals", role="service", via="policy")
 class PolicySink:
     """A consumer's sink: commands first, then checkpoints and parked events through `progress`."""
 
-    def __init__(self, renewals: CommandHandler[AccountRenewals], progress: Checkpoints, clock: Clock) -> None:
+    def __init__(self, renewals: CommandHandler[AccountRenewals], progress: Progress, clock: Clock) -> None:
         self._renewals = renewals
         self._progress = progress
         self._clock = clock
@@ -46,21 +49,21 @@ class PolicySink:
 
     async def unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
         """Carries out what the parked events call for; only then are they forgotten."""
-        await self._follow(events)
-        await self._progress.forget_parked(owner, stream)
+        async with self._progress.replaying(owner, stream, events):
+            await self._follow(events)
 
     async def apply(
         self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
     ) -> None:
         """Carries out what the events call for, in order per account, accounts side by side; then the checkpoint."""
-        of_account: dict[str, list[Envelope]] = defaultdict(list)
-        for event in events:
-            of_account[event.account_id].append(event)
-        outcomes = await asyncio.gather(*map(self._follow, of_account.values()), return_exceptions=True)
-        for failure in outcomes:  # only when all have come to rest: a retry must not meet a command still under way
-            if failure is not None:
-                raise failure
-        await self._progress.save(owner, checkpoints, parked)
+        async with self._progress.following(owner, events, checkpoints, parked) as fresh:
+            of_account: dict[str, list[Envelope]] = defaultdict(list)
+            for event in fresh:
+                of_account[event.account_id].append(event)
+            outcomes = await asyncio.gather(*map(self._follow, of_account.values()), return_exceptions=True)
+            for failure in outcomes:  # only when all have come to rest: a retry must not meet a command still under way
+                if failure is not None:
+                    raise failure
 
     async def _follow(self, events: Sequence[Envelope]) -> None:
         for event in events:

@@ -106,15 +106,32 @@ async def test_batches_that_several_apply_at_once_are_applied_once(
         assert await stores[1].checkpoints(PLANS) == marks(log)
 
 
-async def test_what_the_database_has_is_dropped_before_it_is_folded(pair: list[PostgresReadStore]) -> None:
-    """Or an event that one replica has mended by replaying it would be parked again by one that lags."""
+async def test_what_another_replica_has_set_aside_is_dropped_like_what_it_has_applied(
+    pair: list[PostgresReadStore],
+) -> None:
     one, other = pair
-    log = events(2)
-    await one.apply(PLANS, log, marks(log), ())
-    broken = [replace(log[0], data={"poison": True}), log[1]]
-    await other.apply(PLANS, broken, marks(log), [Parked(log[1], WAITS)])
+    log = events(3)
+    await one.apply(PLANS, log[:1], marks(log[:2]), [Parked(log[1], "no such licence")])
+    await other.apply(PLANS, log[:2], marks(log[:2]), ())
+    assert await positions(other, "plan-acme") == [log[0].position]
+    await one.unpark(PLANS, "plan-acme", [log[1]])
+    await other.apply(PLANS, log[:1], marks(log[:2]), [Parked(log[1], "no such licence")])
     assert await other.parked_streams(PLANS) == set()
-    assert await positions(other, "plan-acme") == [each.position for each in log]
+
+
+async def test_replicas_take_turns_in_a_partition_and_work_side_by_side_in_others(
+    pair: list[PostgresReadStore],
+) -> None:
+    one, other = pair
+    log, elsewhere = events(2), events(2, "globex")
+    assert marks(log).keys() != marks(elsewhere).keys()
+    async with one._database.transaction() as connection:
+        await one._progress.begin(connection, PLANS, log[:1], marks(log[:1]), ())
+        waiting = asyncio.create_task(other.apply(PLANS, log, marks(log), ()))
+        await other.apply(PLANS, elsewhere, marks(elsewhere), ())
+        assert not waiting.done()
+    await waiting
+    assert await other.checkpoints(PLANS) == {**marks(log), **marks(elsewhere)}
 
 
 async def test_a_stream_that_another_replica_parked_waits_here_too(pair: list[PostgresReadStore]) -> None:
