@@ -109,6 +109,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "event_position_invalid": ProblemType(422, "Not a position of this log", "Send a position this log gave you."),
     "still_parked": ProblemType(409, "The event still cannot be applied", "Mend what its log line names, then retry."),
     "read_model_behind": ProblemType(503, "The read model has not reached that position yet", "Try again shortly."),
+    "read_store_unavailable": ProblemType(503, "The read models cannot be read now", "Try again shortly."),
     "store_unavailable": ProblemType(503, "The event store is unavailable", "Nothing was recorded; try again."),
     "outcome_unknown": ProblemType(
         503, "The event store did not say whether it recorded this", "Send it again with the same Idempotency-Key."

@@ -21,7 +21,7 @@ VENDORS = {
         "chassis/sqlite_writer.py",
         "chassis/sqlite_file.py",
         "chassis/checkpoints.py",
-        "gateway/read_store.py",
+        "gateway/sqlite_read_store.py",
         "chassis/log_index.py",
         "devices/plans_index.py",
         "devices/due_index.py",
@@ -29,7 +29,8 @@ VENDORS = {
     "aiokafka": ("chassis/kafka.py", "chassis/relay.py", "chassis/consumer.py"),
     "faststream": ("chassis/kafka.py", "chassis/consumer.py"),
     "kurrentdbclient": (),
-    "psycopg": (),
+    "psycopg": ("chassis/postgres.py",),
+    "psycopg_pool": ("chassis/postgres.py",),
     "uvicorn": ("chassis/serve.py",),
 }
 

@@ -1,8 +1,8 @@
 """How far a service that answers events with commands has come, and what it set aside, in a small SQLite file."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import orjson
@@ -27,6 +27,8 @@ _ADVANCE = """INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (owner, parti
 
 class Checkpoints:
     """Made by `open`. A row or two per batch: written on the event loop itself."""
+
+    shared = False
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -73,3 +75,17 @@ class Checkpoints:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    @asynccontextmanager
+    async def following(
+        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+    ) -> AsyncIterator[Sequence[Envelope]]:
+        """The events to be followed now; checkpoints and parked events are saved when that is done."""
+        yield events
+        await self.save(owner, checkpoints, parked)
+
+    @asynccontextmanager
+    async def replaying(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> AsyncIterator[None]:
+        """A stream's parked events are followed meanwhile, and forgotten when that is done."""
+        yield
+        await self.forget_parked(owner, stream)

@@ -121,7 +121,7 @@ class CommandHandler(Generic[State]):
                 return await self._repeated(stream, command, receipt)
             try:
                 events = _decided(loaded, command, decide)
-            except Refused:
+            except (Refused, ValueError):  # an amount beyond all bounds, say: of a stale state it means nothing either
                 if cached is None:
                     raise
                 cached = None

@@ -40,11 +40,19 @@ log = structlog.get_logger(__name__)
 class Consumer:
     """followers: by owner, with everything there is to know for readiness and metrics."""
 
-    def __init__(self, sink: Sink, feeds: Mapping[Owner, Feed], bootstrap: str, group_id: str, partitions: int) -> None:
-        """group_id: one per sink; the replicas that share a sink share the group."""
+    def __init__(
+        self,
+        sink: Sink,
+        feeds: Mapping[Owner, Feed],
+        bootstrap: str,
+        group_id: str,
+        partitions: int,
+        shared: bool = False,
+    ) -> None:
+        """group_id: one per sink; the replicas that share a sink share the group, and say that it is `shared`."""
         self._bootstrap = bootstrap
         self._group_id = group_id
-        self.followers = {owner: Follower(owner, feed, sink, partitions) for owner, feed in feeds.items()}
+        self.followers = {owner: Follower(owner, feed, sink, partitions, shared) for owner, feed in feeds.items()}
 
     async def run(self) -> None:
         """Follows every owner until cancelled."""

@@ -7,8 +7,8 @@ then. So a broker that is away, or has lost everything, costs nothing but time.
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -17,11 +17,12 @@ import structlog
 from contracts.envelope import Envelope
 from contracts.topics import Owner, partition_of
 
-from .sink import CannotApply, Feed, Parked, ReplayableSink, Sink, current
+from .sink import WAITS, CannotApply, Feed, Overtaken, Parked, ReplayableSink, Sink, current
 
 POISON_TRIES = 3
 MAX_PAUSE_S = 5.0
 QUIET_S = 1.0  # without news for this long, the owner's feed is asked
+LOOK_EVERY_S = 0.01  # at a shared sink, while somebody waits
 VERIFY_EVERY_S = 10.0  # and this often when there is news: a hole at the end of one busy topic's quiet partition
 
 log = structlog.get_logger(__name__)
@@ -31,9 +32,12 @@ Read = tuple[Envelope, int]  # an event and its prevposition
 
 class Follower:
     """One owner's. checkpoints, parked_streams: as in the sink. head: the end of the log as far as known. trouble: why
-    it stands still. caught_up: it once was at the end. applied, by where from, repeated, holes, foreign: counts."""
+    it stands still. caught_up: it once was at the end. applied, by where from, repeated, holes, foreign: counts.
 
-    def __init__(self, owner: Owner, feed: Feed, sink: Sink, partitions: int) -> None:
+    shared: other processes write to the sink too. What it has of a partition may then be more than we know of.
+    """
+
+    def __init__(self, owner: Owner, feed: Feed, sink: Sink, partitions: int, shared: bool = False) -> None:
         self.owner = owner
         self.checkpoints = dict.fromkeys(range(partitions), 0)
         self.parked_streams: set[str] = set()
@@ -44,6 +48,10 @@ class Follower:
         self.repeated = self.holes = self.foreign = 0
         self._feed = feed
         self._sink = sink
+        self._shared = shared
+        self._waiting = 0
+        self._looker: asyncio.Task[None] | None = None
+        self._seen: dict[int, int] = {}  # of a shared sink's checkpoints; what we follow on from are `checkpoints`
         self._turn = asyncio.Lock()  # one at a time reads on: neither rows nor checkpoints ever go back
         self._moved = asyncio.Condition()
         self._news_at_s = self._verified_at_s = 0.0
@@ -115,17 +123,21 @@ class Follower:
         async with self._turn:
             events = await self._sink.parked_events(self.owner, stream)
             await self._sink.unpark(self.owner, stream, [current(event) for event in events])
-            self.parked_streams.discard(stream)
+            self.parked_streams = await self._sink.parked_streams(self.owner)
         return len(events)
 
     async def wait_for(self, account_id: str, position: int, timeout_s: float) -> bool:
         """Whether everything of an account up to a position is applied, after waiting for it."""
         partition = partition_of(account_id, len(self.checkpoints))
-        if self.checkpoints[partition] < position:
+
+        def reached() -> bool:
+            return max(self.checkpoints[partition], self._seen.get(partition, 0)) >= position
+
+        if not reached():
             with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s), self._moved:
-                    await self._moved.wait_for(lambda: self.checkpoints[partition] >= position)
-        return self.checkpoints[partition] >= position
+                async with asyncio.timeout(timeout_s), self._looking(), self._moved:
+                    await self._moved.wait_for(reached)
+        return reached()
 
     def lag_events(self) -> int:
         return max(0, self.head - max(self.checkpoints.values()))
@@ -135,6 +147,35 @@ class Follower:
         if not self._last_recorded_at or not self.lag_events():
             return 0.0
         return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self._last_recorded_at)).total_seconds())
+
+    # What others commit
+
+    @asynccontextmanager
+    async def _looking(self) -> AsyncIterator[None]:
+        """Looks at a shared sink's checkpoints again and again, once for all who wait.
+
+        Turned down: being told (LISTEN and NOTIFY). It wakes every process for every batch though hardly ever anybody
+        waits, has all commits of the database wait for each other, needs a connection of its own that poolers do not
+        give, and to look as well, for what was said while that connection was lost.
+        """
+        self._waiting += 1
+        if self._shared and self._looker is None:
+            self._looker = asyncio.create_task(self._look())
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if self._looker and not self._waiting:
+                self._looker.cancel()
+                self._looker = None
+
+    async def _look(self) -> None:
+        while True:
+            with suppress(Exception):  # the sink is away: whoever waits, waits on
+                self._seen = await self._sink.checkpoints(self.owner)
+                async with self._moved:
+                    self._moved.notify_all()
+            await asyncio.sleep(LOOK_EVERY_S)
 
     # The feed
 
@@ -197,17 +238,23 @@ class Follower:
         self.parked_streams = await self._sink.parked_streams(self.owner)
         await self._move({number: to for number, to in stored.items() if to > self.checkpoints.get(number, to)})
 
-    async def _apply(self, events: list[Envelope], marks: Mapping[int, int], source: str) -> None:
+    async def _apply(self, read: Sequence[Envelope], marks: Mapping[int, int], source: str) -> None:
         """Commits events and checkpoints, however long the machine takes; parks what cannot be applied."""
         if not marks:
             return
-        parked = [Parked(e, "its stream waits for an earlier event") for e in events if e.stream in self.parked_streams]
-        events = [event for event in events if event.stream not in self.parked_streams]
+        events, parked = self._sorted(read)
         failures = tries = 0
+        overtaken = False
         while True:
             try:
+                if overtaken:
+                    self.parked_streams = await self._sink.parked_streams(self.owner)
+                    (events, parked), overtaken = self._sorted(read), False
                 await self._sink.apply(self.owner, [current(event) for event in events], marks, parked)
                 break
+            except Overtaken as by:
+                overtaken = True
+                log.info("overtaken", owner=self.owner, reason=str(by))
             except CannotApply as poison:
                 tries += 1
                 if tries == POISON_TRIES:
@@ -226,6 +273,11 @@ class Follower:
             self._last_recorded_at = events[-1].metadata["recorded_at"]
             self._news_at_s = monotonic()
         await self._move(marks)
+
+    def _sorted(self, read: Sequence[Envelope]) -> tuple[list[Envelope], list[Parked]]:
+        """Those to be applied, and those whose stream is parked."""
+        events = [event for event in read if event.stream not in self.parked_streams]
+        return events, [Parked(event, WAITS) for event in read if event.stream in self.parked_streams]
 
     async def _move(self, marks: Mapping[int, int]) -> None:
         async with self._moved:

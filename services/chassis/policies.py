@@ -12,10 +12,12 @@ from contracts.topics import Owner
 
 from .checkpoints import Checkpoints
 from .clock import Clock, instant
+from .shared_checkpoints import SharedCheckpoints
 from .sink import CannotApply, Parked
 
 _CAUSED = uuid.UUID("6b8a2a0e-8a5c-4a57-9b0e-0a3b6d1f4c55")
 
+Progress = Checkpoints | SharedCheckpoints
 React = Callable[[Envelope], Awaitable[None]]
 
 
@@ -23,7 +25,7 @@ class PolicySink:
     """A consumer's sink. react: carries out what an event calls for, every time it is asked to. It raises ValueError or
     KeyError for an event that it can make nothing of, now or later."""
 
-    def __init__(self, react: React, progress: Checkpoints) -> None:
+    def __init__(self, react: React, progress: Progress) -> None:
         self._react = react
         self._progress = progress
 
@@ -38,21 +40,21 @@ class PolicySink:
 
     async def unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
         """Carries out what the parked events call for; only then are they forgotten."""
-        await self._follow(events)
-        await self._progress.forget_parked(owner, stream)
+        async with self._progress.replaying(owner, stream, events):
+            await self._follow(events)
 
     async def apply(
         self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
     ) -> None:
         """Carries out what the events call for, in order per account, accounts side by side; then the checkpoint."""
-        of_account: dict[str, list[Envelope]] = defaultdict(list)
-        for event in events:
-            of_account[event.account_id].append(event)
-        outcomes = await asyncio.gather(*map(self._follow, of_account.values()), return_exceptions=True)
-        for failure in outcomes:  # only when all have come to rest: a retry must not meet a command still under way
-            if failure is not None:
-                raise failure
-        await self._progress.save(owner, checkpoints, parked)
+        async with self._progress.following(owner, events, checkpoints, parked) as fresh:
+            of_account: dict[str, list[Envelope]] = defaultdict(list)
+            for event in fresh:
+                of_account[event.account_id].append(event)
+            outcomes = await asyncio.gather(*map(self._follow, of_account.values()), return_exceptions=True)
+            for failure in outcomes:  # only when all have come to rest: a retry must not meet a command still under way
+                if failure is not None:
+                    raise failure
 
     async def _follow(self, events: Sequence[Envelope]) -> None:
         for event in events:

@@ -3,12 +3,18 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "BILLING_"
 
 Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def _postgresql(address: SecretStr) -> SecretStr:
+    if not address.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("not an address that begins with postgresql://")
+    return address
 
 
 class ListenerSettings(BaseSettings):
@@ -40,6 +46,11 @@ class ServiceSettings(ListenerSettings):
     kafka_forgets: Annotated[
         bool, Field(description="whether Kafka is the embedded broker, which loses its topics with each restart")
     ] = False
+    database: Annotated[
+        SecretStr | None,
+        AfterValidator(lambda address: address and _postgresql(address)),
+        Field(description="postgresql://user@host/name, for what replicas share; SQLite files when left out"),
+    ] = None
     service_token_file: Annotated[Path, Field(description="a file holding this service's own token, renewed in place")]
     clock_file: Annotated[Path | None, Field(description="the file of a clock that can be set; development only")] = (
         None

@@ -17,9 +17,20 @@ class CannotApply(Exception):
         self.envelope = envelope
 
 
+class Overtaken(Exception):
+    """Another process, that shares the sink, has parked a stream or taken it in again. Nothing was committed: look
+    again at which are parked."""
+
+
+WAITS = "its stream waits for an earlier event"
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """An event set aside, with every later one of its stream, until somebody has mended what stands against it."""
+    """An event set aside, with every later one of its stream, until somebody has mended what stands against it.
+
+    reason: WAITS for the later ones.
+    """
 
     envelope: Envelope
     reason: str
@@ -40,7 +51,9 @@ class Sink(Protocol):
     async def apply(
         self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
     ) -> None:
-        """All of it in one transaction. Raises CannotApply; anything else is a machine's failure, to be retried."""
+        """All of it in one transaction. checkpoints: of every partition that an event lies in, at least.
+
+        Raises CannotApply, and Overtaken; anything else is a machine's failure, to be retried."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Wiring of the gateway: read store → connections to the owners → consumer of their events, drained in reverse."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -19,10 +19,12 @@ from services.chassis.metrics import Metrics
 
 from .filling import InBatches
 from .forwarding import Forwarder, connections
-from .read_store import open_read_store
-from .reads import Reads
+from .postgres_read_store import open_postgres_read_store
+from .read_store import ReadStore, ReadStoreUnavailable
+from .reads import Reads, unavailable
 from .routes import routes
 from .settings import GatewaySettings
+from .sqlite_read_store import open_sqlite_read_store
 from .waiting import Waiter
 
 
@@ -38,16 +40,15 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
         token = ServiceToken(settings.service_token_file)
         async with (
-            open_read_store(settings.data_dir / "read.sqlite3") as store,
+            _open_read_store(settings) as store,
             connections() as session,
             connections() as waiting,  # their own: reads that wait must not keep commands from a connection
         ):
             checks["read_store"] = store.check
             feeds = {owner: InBatches(FeedClient(url, session, token)) for owner, url in urls.items()}
-            consumer = Consumer(store, feeds, settings.kafka_bootstrap, "gateway", settings.partitions)
+            consumer = Consumer(store, feeds, settings.kafka_bootstrap, store.group, settings.partitions, store.shared)
             checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
             waiter = Waiter(consumer, waiting, settings.renewals_url, settings.read_wait_s)
             async with consuming(consumer, metrics):
@@ -58,4 +59,13 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                 }
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("gateway", lifespan, [parked.router], authenticator, checks, metrics, routes=routes())
+    app = create_app("gateway", lifespan, [parked.router], authenticator, checks, metrics, routes=routes())
+    app.add_exception_handler(ReadStoreUnavailable, unavailable)
+    return app
+
+
+def _open_read_store(settings: GatewaySettings) -> AbstractAsyncContextManager[ReadStore]:
+    if settings.database:
+        return open_postgres_read_store(settings.database.get_secret_value(), settings.partitions)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return open_sqlite_read_store(settings.data_dir / "read.sqlite3")

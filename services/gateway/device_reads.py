@@ -14,34 +14,34 @@ from .reads import Asked, admitted, as_response, unless_known
 
 async def read_device_orders(request: Request) -> Response:
     of = await admitted(request)
-    rows = of.reads.store.rows_of(device_order.TABLE, of.account_id)
+    rows = await of.reads.store.rows_of(device_order.TABLE, of.account_id)
     answer = DeviceOrders(account_id=of.account_id, orders=[_order(of, row) for row in rows])
     return unless_known(request, as_response(answer))
 
 
 async def read_device_order(request: Request) -> Response:
     of = await admitted(request)
-    row = _own(of, device_order.TABLE, request.path_params["order_id"], "order_not_found")
+    row = await _own(of, device_order.TABLE, request.path_params["order_id"], "order_not_found")
     answer = _order(of, row)
     return as_response(answer, f'"{answer.revision}"')
 
 
 async def read_leases(request: Request) -> Response:
     of = await admitted(request)
-    rows = of.reads.store.rows_of(device_lease.TABLE, of.account_id)
+    rows = await of.reads.store.rows_of(device_lease.TABLE, of.account_id)
     answer = DeviceLeases(account_id=of.account_id, leases=[_lease(of, row) for row in rows])
     return unless_known(request, as_response(answer))
 
 
 async def read_lease(request: Request) -> Response:
     of = await admitted(request)
-    row = _own(of, device_lease.TABLE, request.path_params["lease_id"], "lease_not_found")
+    row = await _own(of, device_lease.TABLE, request.path_params["lease_id"], "lease_not_found")
     answer = _lease(of, row)
     return as_response(answer, f'"{answer.revision}"')
 
 
-def _own(of: Asked, table: str, key: str, absent: str) -> bytes:
-    row = of.reads.store.row(table, key)
+async def _own(of: Asked, table: str, key: str, absent: str) -> bytes:
+    row = await of.reads.store.row(table, key)
     if row is None or opened(row)["account_id"] != of.account_id:
         raise Refused(absent)
     return row

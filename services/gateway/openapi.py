@@ -38,7 +38,7 @@ FORWARDED = (*ANY, "malformed_json", "body_too_large", "owner_unavailable", "sto
 RECORDED = ("idempotency_key_reused", "idempotency_key_invalid", "command_in_flight", "outcome_unknown")
 QUOTED = ("quote_forged", "quote_expired", "quote_stale")
 REVISED = ("revision_required", "revision_stale")
-READ = (*ANY, "read_model_behind")
+READ = (*ANY, "read_model_behind", "read_store_unavailable")
 
 _ID = {"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$", "minLength": 1, "maxLength": 128}
 _PATH_EXAMPLES = {

@@ -1,48 +1,13 @@
-"""Where the read models lie: a thin port and its SQLite engine. Everything in it can be built again from the feeds."""
+"""Where the read models lie: a thin port. Everything in it can be built again from the feeds.
 
-import asyncio
-import fcntl
-import os
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
-from typing import Protocol, TypeVar
-
-import orjson
-
-from contracts.envelope import Envelope
-from contracts.topics import Owner
-from services.chassis.sink import Parked, ReplayableSink
-
-from .folding import NOTHING, Folded, fold
-from .projections import PROJECTIONS, Projection
-
-BUSY_TIMEOUT_S = 2.0
-
-_FRAME = """
-CREATE TABLE IF NOT EXISTS projections (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS checkpoints (
-    owner TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (owner, partition)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parked (
-    owner TEXT NOT NULL, position INTEGER NOT NULL, stream TEXT NOT NULL, envelope BLOB NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (owner, position)
-) WITHOUT ROWID;
+Two engines: `sqlite_read_store` for one gateway, `postgres_read_store` for several over one database.
 """
-_TABLE = """
-CREATE TABLE {name} (key TEXT NOT NULL UNIQUE, account_id TEXT NOT NULL, position INTEGER NOT NULL, data BLOB);
-CREATE INDEX {name}_by_account ON {name} (account_id);
-"""
-_UPSERT = """INSERT INTO {name} VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE
-    SET account_id = excluded.account_id, position = excluded.position, data = excluded.data"""
-# Two writers with different ideas of where they are may repeat work, but neither takes the mark back.
-_ADVANCE = """INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (owner, partition) DO UPDATE
-    SET position = excluded.position WHERE excluded.position > checkpoints.position"""
-_PARK = "INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)"
 
-Result = TypeVar("Result")
+from typing import Protocol
+
+from services.chassis.sink import ReplayableSink
+
+Row = tuple[str, str, int, bytes | None]  # key, account, position of the last event, JSON
 
 
 class ReadStoreUnavailable(Exception):
@@ -50,201 +15,28 @@ class ReadStoreUnavailable(Exception):
 
 
 class ReadStore(ReplayableSink, Protocol):
-    """What the gateway needs of any engine: to be a consumer's sink, and rows to read."""
+    """What the gateway needs of any engine: to be a consumer's sink, and rows to read. Everything raises
+    ReadStoreUnavailable.
 
-    def row(self, table: str, key: str) -> bytes | None:
+    group: names what is kept here; gateways of the same group share it, and split the partitions among them. shared:
+    other processes may write to it.
+    """
+
+    group: str
+    shared: bool
+
+    async def row(self, table: str, key: str) -> bytes | None:
         """One row as JSON."""
         ...
 
-    def row_of(self, table: str, key: str) -> tuple[str, bytes] | None:
-        """The row and whose account it is of."""
-        ...
-
-    def rows_of(self, table: str, account_id: str) -> list[bytes]:
+    async def rows_of(self, table: str, account_id: str) -> list[bytes]:
         """An account's rows as JSON, oldest first."""
         ...
 
-
-class SqliteReadStore:
-    """Made by `open`. One thread and connection write. Reads use another connection on the event loop itself: such a
-    look-up takes about 10 µs, and handing it to a thread and back takes longer."""
-
-    def __init__(self, lock: int, db: sqlite3.Connection, path: Path, projections: Sequence[Projection]) -> None:
-        self._lock = lock
-        self._db = db
-        self._projections = projections
-        self._thread = ThreadPoolExecutor(1, "read-store-writer")
-        self._reader = _connected(path, "ro")
-        self._reader.execute("PRAGMA query_only = ON")
-
-    @classmethod
-    async def open(cls, path: Path, projections: Sequence[Projection] = PROJECTIONS) -> "SqliteReadStore":
-        """Opens or makes the file; its folder must exist.
-
-        A file filled for other projections, or other versions of them, begins anew: without rows and checkpoints, to
-        be built from the feeds. Raises ReadStoreUnavailable.
-        """
-        return await asyncio.to_thread(cls._open, path, projections)
-
-    @classmethod
-    def _open(cls, path: Path, projections: Sequence[Projection]) -> "SqliteReadStore":
-        lock = _locked(path)
-        try:
-            db = _connected(path, "rwc")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")  # what a crash takes is folded again from the log
-            with _transaction(db):
-                _make_tables(db, projections)
-            return cls(lock, db, path, projections)
-        except sqlite3.Error as error:
-            os.close(lock)
-            raise ReadStoreUnavailable(f"{path} cannot be used: {error}") from error
-
-    async def checkpoints(self, owner: Owner) -> dict[int, int]:
-        query = "SELECT partition, position FROM checkpoints WHERE owner = ?"
-        return await self._in_thread(lambda: dict(self._db.execute(query, (owner,)).fetchall()))
-
-    async def parked_streams(self, owner: Owner) -> set[str]:
-        query = "SELECT DISTINCT stream FROM parked WHERE owner = ?"
-        return await self._in_thread(lambda: {stream for (stream,) in self._db.execute(query, (owner,))})
-
-    async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
-    ) -> None:
-        """Folds the events into every projection; commits rows, checkpoints and parked events as one.
-
-        Raises CannotApply, with nothing committed, for an event a projection raises on; ReadStoreUnavailable.
-        """
-        await self._in_thread(lambda: self._apply(owner, events, checkpoints, parked))
-
-    async def parked_events(self, owner: Owner, stream: str) -> list[Envelope]:
-        """In order."""
-        query = "SELECT envelope FROM parked WHERE owner = ? AND stream = ? ORDER BY position"
-        rows = await self._in_thread(lambda: self._db.execute(query, (owner, stream)).fetchall())
-        return [Envelope(**orjson.loads(envelope)) for (envelope,) in rows]
-
-    async def unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
-        """Folds a stream's parked events and forgets that they were parked, as one. Raises as `apply`, nothing done."""
-        await self._in_thread(lambda: self._unpark(owner, stream, events))
-
-    def row(self, table: str, key: str) -> bytes | None:
-        found = self._reader.execute(f"SELECT data FROM {table} WHERE key = ?", (key,)).fetchone()
-        return found[0] if found else None
-
-    def row_of(self, table: str, key: str) -> tuple[str, bytes] | None:
-        found = self._reader.execute(f"SELECT account_id, data FROM {table} WHERE key = ?", (key,)).fetchone()
-        return (found[0], found[1]) if found and found[1] is not None else None
-
-    def rows_of(self, table: str, account_id: str) -> list[bytes]:
-        found = self._reader.execute(f"SELECT data FROM {table} WHERE account_id = ? ORDER BY rowid", (account_id,))
-        return [data for (data,) in found.fetchall() if data is not None]
-
-    def every_row(self, table: str) -> list[tuple[str, str, int, bytes | None]]:
-        """Key, account, position of the last event and JSON of every row, by key: to compare one store with another."""
-        return self._reader.execute(f"SELECT key, account_id, position, data FROM {table} ORDER BY key").fetchall()
+    async def every_row(self, table: str) -> list[Row]:
+        """By key: to compare one store with another."""
+        ...
 
     async def check(self) -> None:
-        """Raises ReadStoreUnavailable when nothing could be written now."""
-        await self._in_thread(lambda: self._apply(Owner.PLANS, (), {}, ()))
-
-    async def close(self) -> None:
-        """Finishes what is being written, then lets go of the file."""
-        await asyncio.to_thread(self._thread.shutdown)
-        self._reader.close()
-        self._db.close()  # last, so that SQLite folds the WAL into the file
-        os.close(self._lock)
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
-            raise ReadStoreUnavailable(f"the read store failed: {error}") from error
-
-    def _apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
-    ) -> None:
-        with _transaction(self._db):
-            self._fold(events)
-            self._db.executemany(_ADVANCE, [(owner, partition, to) for partition, to in checkpoints.items()])
-            self._db.executemany(_PARK, [_as_row(owner, each) for each in parked])
-
-    def _unpark(self, owner: Owner, stream: str, events: Sequence[Envelope]) -> None:
-        with _transaction(self._db):
-            self._fold(events)
-            self._db.execute("DELETE FROM parked WHERE owner = ? AND stream = ?", (owner, stream))
-
-    def _fold(self, events: Sequence[Envelope]) -> None:
-        for projection, rows in fold(self._projections, events, self._stored):
-            folded = [
-                (key, each.account_id, each.position, each.row and orjson.dumps(each.row)) for key, each in rows.items()
-            ]
-            self._db.executemany(_UPSERT.format(name=projection.TABLE), folded)
-
-    def _stored(self, projection: Projection, key: str) -> Folded:
-        query = f"SELECT account_id, position, data FROM {projection.TABLE} WHERE key = ?"
-        found = self._db.execute(query, (key,)).fetchone()
-        return Folded(found[0], found[1], found[2] and orjson.loads(found[2])) if found else NOTHING
-
-
-@asynccontextmanager
-async def open_read_store(path: Path) -> AsyncIterator[SqliteReadStore]:
-    """As SqliteReadStore.open, and closes it."""
-    store = await SqliteReadStore.open(path)
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def _make_tables(db: sqlite3.Connection, projections: Sequence[Projection]) -> None:
-    for statement in _FRAME.split(";"):
-        db.execute(statement)
-    wanted = {projection.TABLE for projection in projections}
-    present = {name for (name,) in db.execute("SELECT name FROM projections")}
-    if present == wanted:
-        return
-    # All begin anew, not just the changed one: the checkpoints speak for all of them, and so do the parked streams.
-    for name in present:
-        db.execute(f"DROP TABLE {name}")
-    for table in ("projections", "checkpoints", "parked"):
-        db.execute(f"DELETE FROM {table}")
-    for name in wanted:
-        for statement in _TABLE.format(name=name).split(";"):
-            db.execute(statement)
-        db.execute("INSERT INTO projections VALUES (?)", (name,))
-
-
-def _connected(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True)
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _locked(path: Path) -> int:
-    """Keeps other processes out (FACTS: only one connection may write or checkpoint a WAL), however this one ends."""
-    try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ReadStoreUnavailable(f"{path} cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise ReadStoreUnavailable(f"{path} is in use by another process") from error
-    return lock
-
-
-def _as_row(owner: Owner, parked: Parked) -> tuple[Owner, int, str, bytes, str]:
-    envelope = parked.envelope
-    return owner, envelope.position, envelope.stream, orjson.dumps(envelope), parked.reason
+        """Returns when it could be written to now."""
+        ...

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.chassis import http
 from services.chassis.clock import Clock, today
+from services.chassis.problems import problem_response
 
 from . import invoices, summaries
 from .cards import holds_of, opened, rendered
@@ -28,6 +30,8 @@ from .waiting import Waiter, wanted
 
 KEPT = 1024  # answers
 FEW = 20  # cards in an answer that is kept; longer ones are put together again from kept cards
+log = structlog.get_logger(__name__)
+
 CADENCES = (Cycle.MONTHLY, Cycle.ANNUAL)
 
 # Fit for one caller only, and never without asking again.
@@ -57,14 +61,14 @@ class Asked:
 
 async def read_product_cards(request: Request) -> Response:
     asked = await admitted(request)
-    rows = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
+    rows = tuple(await asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
     answer = _cards if len(rows) <= FEW else _cards.__wrapped__
     return unless_known(request, answer(asked.account_id, rows, asked.today, asked.privileges, asked.holds()))
 
 
 async def read_product_card(request: Request) -> Response:
     asked = await admitted(request)
-    row = asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
+    row = await asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
     if row is None or opened(row)["account_id"] != asked.account_id:
         raise Refused("plan_not_found")
     # Its tag is the revision, which commands need. The day and the account's holds change what it shows as well, so a
@@ -74,7 +78,7 @@ async def read_product_card(request: Request) -> Response:
 
 async def read_plan_summary(request: Request) -> Response:
     asked = await admitted(request, of_renewals=True)
-    row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
+    row = await asked.reads.store.row(plan_summary.TABLE, asked.account_id)
     return unless_known(request, _summary(asked.account_id, row))
 
 
@@ -84,29 +88,35 @@ async def read_breakdown(request: Request) -> Response:
     if cadence not in CADENCES:
         message = f"one of {', '.join(CADENCES)}"
         raise RequestValidationError([{"type": "cadence_unknown", "loc": ("query", "cadence"), "msg": message}])
-    row = asked.reads.store.row(plan_summary.TABLE, asked.account_id)
+    row = await asked.reads.store.row(plan_summary.TABLE, asked.account_id)
     return unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
 
 
 async def read_catalogue(request: Request) -> Response:
     asked = await admitted(request)
-    book = asked.reads.store.row(catalogue.TABLE, BOOK)
-    plans = tuple(asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
+    book = await asked.reads.store.row(catalogue.TABLE, BOOK)
+    plans = tuple(await asked.reads.store.rows_of(product_card.TABLE, asked.account_id))
     return unless_known(request, _catalogue(asked.account, book, plans, asked.today, asked.privileges))
 
 
 async def read_invoices(request: Request) -> Response:
     asked = await admitted(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
-    rows = [opened(row) for row in asked.reads.store.rows_of(invoice.TABLE, asked.account_id)]
+    rows = [opened(row) for row in await asked.reads.store.rows_of(invoice.TABLE, asked.account_id)]
     return unless_known(request, as_response(invoices.page(asked.account_id, rows, request.query_params)))
 
 
 async def read_invoice(request: Request) -> Response:
     asked = await admitted(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
-    found = asked.reads.store.row_of(invoice.TABLE, request.path_params["invoice_id"])
-    if found is None or found[0] != asked.account_id:
+    row = await asked.reads.store.row(invoice.TABLE, request.path_params["invoice_id"])
+    if row is None or opened(row)["account_id"] != asked.account_id:
         raise Refused("invoice_not_found")
-    return unless_known(request, as_response(invoices.view(opened(found[1]), asked.privileges)))
+    return unless_known(request, as_response(invoices.view(opened(row), asked.privileges)))
+
+
+async def unavailable(_request: Request, error: Exception) -> Response:
+    """The answer to ReadStoreUnavailable."""
+    log.warning("read_store_unavailable", reason=str(error))
+    return problem_response("read_store_unavailable")
 
 
 async def admitted(
@@ -129,7 +139,7 @@ async def admitted(
             await reads.waiter.effects_reached(account_id, number, request.headers["authorization"])
         else:
             await reads.waiter.reached(owner, account_id, number)
-    row = reads.store.row(account.TABLE, account_id)
+    row = await reads.store.row(account.TABLE, account_id)
     if row is None:
         raise Refused("account_not_found")
     return Asked(reads, account_id, row, privileges, today(reads.clock, opened(row)["time_zone"]))

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from contracts.topics import Owner
 from services.chassis import due, parked
 from services.chassis.auth import Authenticator, ServiceToken
-from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import Clock, clock_of
 from services.chassis.command_handler import CommandHandler
 from services.chassis.consumer import Consumer, consuming
@@ -22,6 +21,7 @@ from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
+from services.chassis.shared_checkpoints import open_checkpoints
 
 from . import account, catalogue, plan
 from .application import BOOK, Application
@@ -61,7 +61,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
             plans, accounts, books = application.plans, application.accounts, application.catalogue
             reactions = RenewalReactions(plans, accounts, books, f"catalogue-{BOOK}", clock)
             feed = FeedClient(settings.renewals_url, session, ServiceToken(settings.service_token_file))
-            with Checkpoints.open(settings.data_dir / "checkpoints.sqlite3") as progress:
+            async with open_checkpoints("plans", settings) as progress:
                 # Renewals follow plans, and plans renewals: neither waits for the other to be ready.
                 consumer = Consumer(
                     PolicySink(reactions.react, progress),
@@ -69,6 +69,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                     settings.kafka_bootstrap,
                     "plans",
                     settings.partitions,
+                    progress.shared,
                 )
                 agendas: list[Agenda] = [Endings(index, plans, clock), Requotes(index, plans, books, clock)]
                 settler = Settler(store, clock, agendas, [consumer.followers[Owner.RENEWALS]])

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from contracts.topics import Owner
 from services.chassis import due, parked
 from services.chassis.auth import Authenticator, ServiceToken
-from services.chassis.checkpoints import Checkpoints
 from services.chassis.clock import clock_of
 from services.chassis.command_handler import CommandHandler
 from services.chassis.consumer import Consumer, consuming
@@ -24,6 +23,7 @@ from services.chassis.metrics import Metrics
 from services.chassis.own_log import following_itself
 from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
+from services.chassis.shared_checkpoints import open_checkpoints
 
 from . import account, invoice
 from .calendar import Calendar
@@ -59,10 +59,15 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
                 clock=clock,
             )
             feed = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))
-            with Checkpoints.open(settings.data_dir / "checkpoints.sqlite3") as progress:
+            async with open_checkpoints("renewals", settings) as progress:
                 sink = PolicySink(PlanReactions(ledger).react, progress)
                 consumer = Consumer(
-                    sink, {Owner.PLANS: feed}, settings.kafka_bootstrap, "renewals", settings.partitions
+                    sink,
+                    {Owner.PLANS: feed},
+                    settings.kafka_bootstrap,
+                    "renewals",
+                    settings.partitions,
+                    progress.shared,
                 )
                 checks["plans_followed"] = partial(consumer.check, Owner.PLANS)
                 plans = consumer.followers[Owner.PLANS]

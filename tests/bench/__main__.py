@@ -31,7 +31,7 @@ from deploy.local.issuer import DevelopmentIssuer, Subject
 from services.chassis.feed import FeedClient
 from services.chassis.serve import spare_the_collector
 from services.gateway.filling import fill
-from services.gateway.read_store import SqliteReadStore
+from services.gateway.sqlite_read_store import SqliteReadStore
 from tests.engines import free_port
 from tests.portal import Portal
 

@@ -21,9 +21,9 @@ from services.chassis.auth import Authenticator
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.gateway.forwarding import Forwarder, connections
-from services.gateway.read_store import SqliteReadStore
 from services.gateway.reads import Reads
 from services.gateway.routes import routes
+from services.gateway.sqlite_read_store import SqliteReadStore
 from services.gateway.waiting import Waiter
 from tests.chassis.tokens import AUDIENCE, ISSUER, Issuer
 

@@ -26,6 +26,7 @@ def apply(row: Members | None, envelope: Envelope) -> Members | None:
     if row is None:
         invoice = envelope.data["invoice"]
         row = {
+            "account_id": envelope.account_id,
             "invoice": invoice,
             "status": "open",
             "remains_minor": invoice["due_minor"],
