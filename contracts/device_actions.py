@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from .leases import return_due_on
-from .plan_actions import Privilege
+from .plan_actions import Hold, Privilege, why_held
 
 
 class OrderAction(StrEnum):
@@ -32,12 +32,13 @@ class OrderStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderStanding:
-    """in_transit: parcels on their way."""
+    """in_transit: parcels on their way. holds: of its account."""
 
     status: OrderStatus
     hold_until: datetime
     amended: bool
     in_transit: int
+    holds: frozenset[Hold] = frozenset()
 
 
 class LeaseAction(StrEnum):
@@ -95,6 +96,10 @@ def why_no_order_action(
     status = order_status_at(standing, now)
     if status is OrderStatus.CANCELLED:
         return "order_cancelled"
+    if action is not OrderAction.REPORT_LOSS and (
+        code := why_held(standing.holds, cancelling=action is OrderAction.CANCEL)
+    ):
+        return code
     match action:
         case OrderAction.AMEND:
             if status is not OrderStatus.HOLD:

@@ -26,6 +26,9 @@ from .requests import lease_command, order_command
 OF_PLANS = frozenset(
     {
         "account_not_found",
+        "unpaid_invoices",
+        "contract_managed",
+        "account_on_hold",
         "product_not_found",
         "product_retired",
         "requirement_unmet",

@@ -22,6 +22,7 @@ from contracts.devices import (
     Unit,
 )
 from contracts.money import Currency
+from contracts.plan_actions import Hold
 from contracts.plans import ProductKind
 
 
@@ -81,12 +82,14 @@ class Order:
         units = sum(line.quantity for line in self.contents.lines)
         return shipping_status(units, at.count(Whereabouts.DELIVERED), at.count(Whereabouts.IN_TRANSIT))
 
-    def standing(self) -> OrderStanding:
+    def standing(self, holds: frozenset[Hold] = frozenset()) -> OrderStanding:
+        """holds: of its account."""
         return OrderStanding(
             status=self.status(),
             hold_until=self.hold_until,
             amended=self.amended,
             in_transit=sum(each.whereabouts is Whereabouts.IN_TRANSIT for each in self.shipments.values()),
+            holds=holds,
         )
 
 

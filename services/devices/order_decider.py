@@ -16,7 +16,7 @@ from contracts.devices import (
     ShipmentLost,
 )
 from contracts.money import AmountTooLarge
-from contracts.plan_actions import Privilege
+from contracts.plan_actions import Privilege, why_held
 from contracts.problems import Refused
 
 from .charges import first_month, money
@@ -62,8 +62,9 @@ def decide(command: OrderCommand, order: Order | None, shop: Shop) -> list[Order
 
 
 def _requested(command: OrderRequest, order: Order, shop: Shop) -> OrderEvent:
-    if reason := why_no_order_action(ACTIONS[type(command)], order.standing(), command.at, command.privileges):
-        raise Refused(reason)
+    standing = order.standing(shop.held_for())
+    if reason := why_no_order_action(ACTIONS[type(command)], standing, command.at, command.privileges):
+        raise shop.held(reason)
     match command:
         case AmendOrder():
             return _amended(command, order, shop)
@@ -104,6 +105,8 @@ def _placed(command: PlaceOrder, order: Order | None, shop: Shop) -> OrderEvent:
     if Privilege.SUBSCRIPTION_EDIT not in command.privileges:
         raise Refused("forbidden")
     assert order is None, "an order's id is its command's own"
+    if reason := why_held(shop.held_for()):
+        raise shop.held(reason)
     lines = shop.lines(command.lines)
     contents = shop.contents(lines, command.ship_to, command.speed, command.on)
     assert shop.account is not None

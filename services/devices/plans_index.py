@@ -17,6 +17,7 @@ import orjson
 
 from contracts.envelope import Envelope
 from contracts.money import Currency
+from contracts.plan_actions import Hold
 from contracts.plans import PriceBookPublished, ProductKind
 from contracts.terms import Cycle
 from contracts.topics import Owner
@@ -34,6 +35,10 @@ CREATE TABLE accounts (account_id TEXT PRIMARY KEY, currency TEXT NOT NULL, time
 CREATE TABLE bases (
     bundle_id TEXT PRIMARY KEY, account_id TEXT NOT NULL, sku TEXT NOT NULL, licences INTEGER NOT NULL, ends_on TEXT
 );
+CREATE TABLE holds (
+    account_id TEXT NOT NULL, hold TEXT NOT NULL, invoice_id TEXT NOT NULL, amount_minor INTEGER NOT NULL,
+    PRIMARY KEY (account_id, hold, invoice_id)
+) WITHOUT ROWID;
 CREATE INDEX bases_by_account ON bases (account_id);
 CREATE TABLE books (version INTEGER PRIMARY KEY, effective_from TEXT NOT NULL, body BLOB NOT NULL);
 PRAGMA user_version = {VERSION};
@@ -79,7 +84,11 @@ class PlansIndex:
     def account(self, account_id: str) -> Account | None:
         query = "SELECT currency, time_zone FROM accounts WHERE account_id = ?"
         found = self._db.execute(query, (account_id,)).fetchone()
-        return Account(Currency(found[0]), found[1]) if found else None
+        return Account(Currency(found[0]), found[1], self._holds(account_id)) if found else None
+
+    def _holds(self, account_id: str) -> dict[tuple[Hold, str], int]:
+        rows = self._db.execute("SELECT hold, invoice_id, amount_minor FROM holds WHERE account_id = ?", (account_id,))
+        return {(Hold(hold), invoice_id): amount_minor for hold, invoice_id, amount_minor in rows}
 
     def _licences(self, account_id: str, on: date) -> dict[str, int]:
         rows = self._db.execute(
@@ -134,6 +143,21 @@ class PlansIndex:
                 execute("UPDATE bases SET sku = ?, licences = ? WHERE bundle_id = ?", changed)
             case "plans.PlanCancelled":
                 execute("UPDATE bases SET ends_on = ? WHERE bundle_id = ?", (body["ends_on"], body["bundle_id"]))
+            case "plans.PlanTermAdvanced":
+                for line in body["lines"]:
+                    if line["kind"] == ProductKind.BASE:
+                        renewed = (line["sku"], line["quantity"], body["bundle_id"])
+                        execute("UPDATE bases SET sku = ?, licences = ? WHERE bundle_id = ?", renewed)
+            case "plans.PlanEnded":
+                execute("UPDATE bases SET ends_on = ? WHERE bundle_id = ?", (body["ended_on"], body["bundle_id"]))
+            case "plans.PlanLapsed":
+                execute("UPDATE bases SET ends_on = ? WHERE bundle_id = ?", (body["lapsed_on"], body["bundle_id"]))
+            case "plans.AccountHoldPlaced":
+                held = (event.account_id, body["hold"], body["invoice_id"] or "", body["amount_minor"] or 0)
+                execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)", held)
+            case "plans.AccountHoldLifted":
+                lifted = (event.account_id, body["hold"], body["invoice_id"] or "")
+                execute("DELETE FROM holds WHERE account_id = ? AND hold = ? AND invoice_id = ?", lifted)
             case "plans.PlanReinstated":
                 execute("UPDATE bases SET ends_on = NULL WHERE bundle_id = ?", (body["bundle_id"],))
 

@@ -10,6 +10,7 @@ from datetime import date
 
 from contracts.devices import MAX_UNITS, DeviceLine, OrderContents, Speed
 from contracts.money import Currency, within_range
+from contracts.plan_actions import Hold
 from contracts.plans import DEVICE_KINDS, PriceBookPublished, Product, ProductKind
 from contracts.problems import Refused
 from contracts.terms import Cycle
@@ -22,8 +23,11 @@ SHIPPING = {Speed.STANDARD: "shipping_standard", Speed.EXPRESS: "shipping_expres
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """holds: the amount by hold and, for an unpaid one, invoice."""
+
     currency: Currency
     time_zone: str
+    holds: Mapping[tuple[Hold, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,16 @@ class Shop:
     licences: Mapping[str, int] = field(default_factory=dict)
     rented: Mapping[str, int] = field(default_factory=dict)
     ratio: int = 3
+
+    def held_for(self) -> frozenset[Hold]:
+        return frozenset(hold for hold, _ in self.account.holds) if self.account else frozenset()
+
+    def held(self, code: str) -> Refused:
+        """A refusal; one for unpaid invoices says which, and what they come to (DOMAIN B5)."""
+        if code != "unpaid_invoices" or self.account is None:
+            return Refused(code)
+        due = {invoice: amount for (hold, invoice), amount in self.account.holds.items() if hold is Hold.UNPAID}
+        return Refused(code, ids=list(due), amount_minor=sum(due.values()), currency=self.account.currency)
 
     def lines(self, wanted: Wanted, before: Sequence[DeviceLine] = ()) -> tuple[DeviceLine, ...]:
         """What is wanted at today's prices. before: the lines of the same order whose place they take.

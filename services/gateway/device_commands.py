@@ -20,9 +20,11 @@ LEASES = f"{ACCOUNT}/leases"
 
 _SOLD = (
     *("product_not_found", "product_retired", "not_a_device", "sales_only", "quantity_out_of_range", "device_twice"),
-    *("requirement_unmet", "device_ratio", "currency_unavailable", "amount_too_large"),
+    *("requirement_unmet", "device_ratio", "currency_unavailable", "amount_too_large", "unpaid_invoices"),
 )
 _SERIAL, _SHIP_TO = "SN0F2D4C6B8A9E", "office-1"
+
+_HELD = ("contract_managed", "account_on_hold")
 
 # Of an order or a lease: its name, the last part of the address, what it does, its body, an example, its refusals.
 Change = tuple[str, str, str, type[Request], Example, tuple[str, ...]]
@@ -33,7 +35,7 @@ _ORDER_CHANGES: tuple[Change, ...] = (
         "Change a device order, once, while it is held",
         AmendDeviceOrderBody,
         {"lines": [{"sku": "haas_desk_phone", "quantity": 8}]},
-        (*_SOLD, "order_hold_over", "order_amended_already", "no_change"),
+        (*_SOLD, *_HELD, "order_hold_over", "order_amended_already", "no_change"),
     ),
     (
         "submit_device_order",
@@ -41,7 +43,7 @@ _ORDER_CHANGES: tuple[Change, ...] = (
         "Submit a device order before its hold has run out",
         SubmitDeviceOrderBody,
         {},
-        ("order_hold_over",),
+        ("order_hold_over", "unpaid_invoices", *_HELD),
     ),
     (
         "cancel_device_order",
@@ -49,7 +51,7 @@ _ORDER_CHANGES: tuple[Change, ...] = (
         "Cancel a device order while it is held",
         CancelDeviceOrderBody,
         {},
-        ("order_hold_over",),
+        ("order_hold_over", *_HELD),
     ),
     (
         "report_lost_parcel",
@@ -95,7 +97,7 @@ DEVICE_COMMANDS: tuple[Forwarded, ...] = (
         "Order devices, to rent or to buy",
         PlaceDeviceOrderBody,
         {"lines": [{"sku": "haas_desk_phone", "quantity": 10}], "ship_to": _SHIP_TO, "speed": "standard"},
-        _SOLD,
+        (*_SOLD, *_HELD),
         status=201,
         owner=Owner.DEVICES,
     ),

@@ -48,7 +48,7 @@ async def _own(of: Asked, table: str, key: str, absent: str) -> bytes:
 
 
 def _order(of: Asked, row: bytes) -> DeviceOrder:
-    return devices.order(opened(row), of.reads.clock.now(), of.privileges)
+    return devices.order(opened(row), of.reads.clock.now(), of.privileges, of.holds())
 
 
 def _lease(of: Asked, row: bytes) -> DeviceLease:

@@ -14,16 +14,18 @@ from contracts.device_actions import (
     order_status_at,
     shipping_status,
 )
+from contracts.plan_actions import Hold
 
 from .answers import DeviceLease, DeviceOrder, Permission
 
 Row = dict[str, Any]
 
 
-def order(row: Row, now: datetime, privileges: frozenset[str]) -> DeviceOrder:
-    """now: an order leaves its hold at an instant, not on a day. privileges: the caller's in this account."""
+def order(row: Row, now: datetime, privileges: frozenset[str], holds: frozenset[Hold] = frozenset()) -> DeviceOrder:
+    """now: an order leaves its hold at an instant, not on a day. privileges: the caller's in this account. holds: the
+    account's."""
     contents, shipments = row["contents"], row["shipments"].values()
-    facts = order_standing(row)
+    facts = order_standing(row, holds)
     actions = allowed_order_actions(facts, now, privileges)
     kept = ("order_id", "currency", "time_zone", "placed_at", "hold_until", "amended", "submitted_at")
     return DeviceOrder.model_validate(
@@ -56,7 +58,7 @@ def lease(row: Row, today: date, privileges: frozenset[str]) -> DeviceLease:
     )
 
 
-def order_standing(row: Row) -> OrderStanding:
+def order_standing(row: Row, holds: frozenset[Hold] = frozenset()) -> OrderStanding:
     """The facts that decide what may be done with an order, as its decider has them too (DOMAIN B18)."""
     units = sum(line["quantity"] for line in row["contents"]["lines"])
     if row["cancelled"]:
@@ -70,6 +72,7 @@ def order_standing(row: Row) -> OrderStanding:
         hold_until=datetime.fromisoformat(row["hold_until"]),
         amended=row["amended"],
         in_transit=sum(each["whereabouts"] == "in_transit" for each in row["shipments"].values()),
+        holds=holds,
     )
 
 

@@ -30,7 +30,7 @@ from .calendar import Calendar
 from .due_index import DueIndex
 from .ledger import Ledger
 from .payments import EmbeddedPayments
-from .reactions import OwnReactions, PlanReactions
+from .reactions import OwnReactions, Reactions
 from .routes import router
 from .settings import RenewalsSettings
 
@@ -58,24 +58,23 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
                 rates=settings.tax_rates,
                 clock=clock,
             )
-            feed = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))
+            token = ServiceToken(settings.service_token_file)
+            feeds = {
+                Owner.PLANS: FeedClient(settings.plans_url, session, token),
+                Owner.DEVICES: FeedClient(settings.devices_url, session, token),
+            }
             async with open_checkpoints("renewals", settings) as progress:
-                sink = PolicySink(PlanReactions(ledger).react, progress)
-                consumer = Consumer(
-                    sink,
-                    {Owner.PLANS: feed},
-                    settings.kafka_bootstrap,
-                    "renewals",
-                    settings.partitions,
-                    progress.shared,
-                )
-                checks["plans_followed"] = partial(consumer.check, Owner.PLANS)
-                plans = consumer.followers[Owner.PLANS]
+                reactions = Reactions(ledger, lambda: consumer.followers[Owner.PLANS].catch_up())
+                sink = PolicySink(reactions.react, progress)
+                bootstrap, partitions = settings.kafka_bootstrap, settings.partitions
+                consumer = Consumer(sink, feeds, bootstrap, "renewals", partitions, progress.shared)
+                checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
+                plans, devices = consumer.followers[Owner.PLANS], consumer.followers[Owner.DEVICES]
                 async with (
                     following_itself(Owner.RENEWALS, store, PolicySink(OwnReactions(ledger).react, progress)) as itself,
                     consuming(consumer, metrics),
                 ):
-                    settler = Settler(store, clock, [Calendar(index, ledger, plans, clock)], [plans, itself])
+                    settler = Settler(store, clock, [Calendar(index, ledger, plans, clock)], [plans, devices, itself])
                     async with punctual(settler):
                         yield {"consumer": consumer, "store": store, "settler": settler, "ledger": ledger}
 

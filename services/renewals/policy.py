@@ -1,4 +1,4 @@
-"""What an event of plans means for its account's renewals: steps, each on what the one before it left. Pure."""
+"""What an event of plans or devices means for its account's renewals: steps, each on what the one before left. Pure."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -97,4 +97,10 @@ def _over(
 def _changed(event: Envelope, money: Money, rates: TaxRates, account: AccountRenewals | None) -> Sequence[RenewalEvent]:
     refund = event.type == "plans.PlanCancelled"
     on = date.fromisoformat(event.metadata["effective_on"])
-    return billing.bill(account, event.data["bundle_id"], money, event.event_id, on, refund, rates)
+    return billing.bill(account, _subject(event), money, event.event_id, on, refund, rates)
+
+
+def _subject(event: Envelope) -> str:
+    """What its money is for: a bundle, a device order or a lease. Raises KeyError for an event of something else."""
+    named = ("bundle_id", "order_id", "lease_id")
+    return str(event.data[next((name for name in named if name in event.data), "bundle_id")])

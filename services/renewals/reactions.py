@@ -1,9 +1,11 @@
 """What renewals do when something has happened: to a plan, or to an invoice of their own."""
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 
 from contracts.envelope import Envelope
 from contracts.renewals import InvoiceDrafted, InvoiceIssued, PaymentFailed
+from contracts.topics import Owner
 from services.chassis.policies import caused_by
 
 from . import billing
@@ -12,17 +14,31 @@ from .ledger import SERVICE, Ledger
 from .policy import steps_for
 
 
-class PlanReactions:
-    """Of plans: the forecast, the answers of a renewal's bundles, and the invoice of what changes in mid-term."""
+class Reactions:
+    """To plans: the forecast, the answers of a renewal's bundles, and the invoice of what changes in mid-term. To
+    devices: the invoice of what they say is to be paid.
 
-    def __init__(self, ledger: Ledger) -> None:
+    follow_plans: takes in now all that plans have recorded. Devices may be heard of before their account, which plans
+    open. Raises FeedUnavailable.
+    """
+
+    def __init__(self, ledger: Ledger, follow_plans: Callable[[], Awaitable[None]]) -> None:
         self._ledger = ledger
+        self._follow_plans = follow_plans
 
     async def react(self, event: Envelope) -> None:
         """Raises ValueError or KeyError for an event that nothing can be made of."""
         steps = steps_for(event, self._ledger.rates)
+        if steps and event.type.startswith(f"{Owner.DEVICES}."):
+            await self._until_known(event)
         if steps:
             await self._ledger.on_account(caused_by(event, SERVICE, self._ledger.clock), *steps)
+
+    async def _until_known(self, event: Envelope) -> None:
+        """Raises FeedUnavailable while plans are away: an invoice must not be lost to an account not heard of yet."""
+        account = (await self._ledger.accounts.current(f"renewal-{event.account_id}")).state
+        if account is None or account.terms is None:
+            await self._follow_plans()
 
 
 class OwnReactions:

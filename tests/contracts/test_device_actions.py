@@ -20,7 +20,7 @@ from contracts.device_actions import (
     shipping_status,
     why_no_order_action,
 )
-from contracts.plan_actions import Privilege
+from contracts.plan_actions import Hold, Privilege
 from contracts.problems import PROBLEMS
 
 EDITOR = frozenset({Privilege.SUBSCRIPTION_EDIT})
@@ -39,6 +39,16 @@ ORDERS: dict[str, tuple[OrderStanding, datetime, dict[OrderAction, str]]] = {
     "past its hold": (HELD, NOON, {**OVER, **NOTHING_MOVES}),
     "submitted": (replace(HELD, status=OrderStatus.SUBMITTED), BEFORE, {**OVER, **NOTHING_MOVES}),
     "shipped": (replace(HELD, status=OrderStatus.SHIPPED, in_transit=1), NOON, OVER),
+    "of an unpaid account": (
+        replace(HELD, holds=frozenset({Hold.UNPAID})),
+        BEFORE,
+        {**dict.fromkeys([ORDER.AMEND, ORDER.SUBMIT], "unpaid_invoices"), **NOTHING_MOVES},
+    ),
+    "of an account under contract": (
+        replace(HELD, holds=frozenset({Hold.CONTRACT})),
+        BEFORE,
+        {**dict.fromkeys([ORDER.AMEND, ORDER.SUBMIT, ORDER.CANCEL], "contract_managed"), **NOTHING_MOVES},
+    ),
     "cancelled": (replace(HELD, status=OrderStatus.CANCELLED), BEFORE, dict.fromkeys(ORDER, "order_cancelled")),
 }
 NO_RMA = {LEASE.RETURN: "return_not_requested"}

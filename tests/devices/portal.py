@@ -24,6 +24,7 @@ from tests.plans.portal import EDIT, NEW_YORK, Answer, SetClock, done, with_stat
 from .given import NOON
 
 API = "/api/v1"
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
 TEN_PHONES: dict[str, Any] = {"lines": [{"sku": "haas_desk_phone", "quantity": 10}], "ship_to": "office-1"}
 
 
@@ -100,9 +101,9 @@ async def devices_service(folder: Path, issuer: Issuer, clock: SetClock, **diffe
         "kafka_bootstrap": f"127.0.0.1:{free_port()}",
         "service_token_file": token_file,
     }
-    nowhere = "http://127.0.0.1:9"
-    of_plans = PlansSettings(**frame, data_dir=folder / "plans", quote_secret_file=secret, renewals_url=nowhere)
-    plans = plans_app(of_plans, clock)
+    plans = plans_app(
+        PlansSettings(**frame, data_dir=folder / "plans", quote_secret_file=secret, renewals_url=NOWHERE), clock
+    )
     token = issuer.token(grants={"acme": EDIT, "globex": EDIT})
     async with served(plans) as plans_url, httpx2.AsyncClient(base_url=plans_url, timeout=30) as to_plans:
         await _prepare(to_plans, issuer, token)

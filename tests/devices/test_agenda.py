@@ -109,16 +109,21 @@ async def test_an_order_that_is_cancelled_does_not_move(customer: Customer) -> N
     assert await customer.settler.settle() == (2, None)
 
 
-async def test_a_service_that_is_stopped_anywhere_ends_up_the_same(tmp_path: Path) -> None:
-    """Restarted before every step, with its index thrown away every other time."""
-    whole, halting = tmp_path / "whole", tmp_path / "halting"
+async def test_a_service_that_is_stopped_anywhere_or_sleeps_ends_up_the_same(tmp_path: Path) -> None:
+    """Restarted every day, with its index thrown away every other time; or asleep for all of it."""
     key = {"Idempotency_Key": "order-1"}
-    for folder in (whole, halting):
+    folders = whole, asleep, halting = [tmp_path / name for name in ("whole", "asleep", "halting")]
+    for folder in folders:
         folder.mkdir()
     async with devices_service(whole, issuer, noon_clock()) as customer:
         await customer.placed(**key)
         await customer.days_go_by(9)
         expected = await log(customer)
+    async with devices_service(asleep, issuer, noon_clock()) as customer:
+        await customer.placed(**key)
+        customer.clock.at += timedelta(days=9)
+        await customer.settler.settle()
+        assert [told(event) for event in await log(customer)] == [told(event) for event in expected]
     clock = noon_clock()
     for number in range(10):
         async with devices_service(halting, issuer, clock) as customer:

@@ -18,6 +18,7 @@ from contracts.devices import (
     Speed,
 )
 from contracts.money import MAX_MINOR, Currency
+from contracts.plan_actions import Hold
 from contracts.tracking import tracking_number
 from services.devices import commands as c
 from services.devices.shop import Account
@@ -289,3 +290,29 @@ def test_what_the_time_brings_is_recorded_once_however_often_it_comes() -> None:
 def test_an_order_that_is_not_there_does_nothing() -> None:
     for command in (asked(c.CancelOrder), c.EndHold()):
         Given().when(command).then_refused("order_not_found")
+
+
+HOLDS = [
+    (Hold.UNPAID, "unpaid_invoices"),
+    (Hold.CONTRACT, "contract_managed"),
+    (Hold.LEGAL, "account_on_hold"),
+]
+
+
+@pytest.mark.parametrize(("hold", "code"), HOLDS)
+def test_an_account_on_hold_orders_nothing_and_changes_no_order(hold: Hold, code: str) -> None:
+    held = replace(SHOP, account=Account(Currency.USD, "America/New_York", {(hold, "i1"): 700}))
+    given = replace(placed(), shop=held)
+    for command in (amend(ship_to="office-2"), asked(c.SubmitOrder)):
+        given.when(command).then_refused(code)
+    Given(shop=held).when(place()).then_refused(code)
+    if hold is Hold.UNPAID:
+        Given(shop=held).when(place()).then_refused(code, ids=["i1"], amount_minor=700, currency="USD")
+        given.when(asked(c.CancelOrder)).then(DeviceOrderCancelled)
+    else:
+        given.when(asked(c.CancelOrder)).then_refused(code)
+
+
+def test_an_order_made_before_the_hold_goes_its_way() -> None:
+    held = replace(SHOP, account=Account(Currency.USD, "America/New_York", {(Hold.UNPAID, "i1"): 700}))
+    assert replace(placed(), shop=held).days_later(20).known().status() is OrderStatus.DELIVERED

@@ -18,10 +18,10 @@ from services.chassis.http import create_app
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.metrics import Metrics
 from services.chassis.policies import PolicySink
-from services.renewals.reactions import PlanReactions
+from services.renewals.reactions import Reactions
 from tests.chassis.ledger import StoreFeed
 from tests.chassis.tokens import AUDIENCE, ISSUER, Issuer
-from tests.renewals.test_sink import ledger, started
+from tests.renewals.test_sink import ledger, nobody_away, started
 
 issuer = Issuer()
 OPERATOR = {"Authorization": f"Bearer {issuer.token(grants={'*': ['Audit:Read']})}"}
@@ -33,7 +33,7 @@ REPLAY = "/parked/plans/plan-bundle-2/replay"
 async def renewals(folder: Path) -> AsyncIterator[tuple[Consumer, httpx2.AsyncClient]]:
     """A consumer with the routes beside it; news is handed to its follower by hand."""
     with Checkpoints.open(folder / "checkpoints.sqlite3") as progress:
-        sink = PolicySink(PlanReactions(ledger(MemoryEventStore())).react, progress)
+        sink = PolicySink(Reactions(ledger(MemoryEventStore()), nobody_away).react, progress)
         consumer = Consumer(sink, {Owner.PLANS: StoreFeed(MemoryEventStore())}, "nowhere:1", "renewals", 1)
 
         @asynccontextmanager

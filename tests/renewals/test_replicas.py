@@ -17,10 +17,10 @@ from services.chassis.follower import Follower
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.policies import PolicySink
 from services.chassis.shared_checkpoints import open_checkpoints
-from services.renewals.reactions import PlanReactions
+from services.renewals.reactions import Reactions
 from tests.chassis.ledger import StoreFeed
 
-from .test_sink import ledger, started
+from .test_sink import ledger, nobody_away, started
 
 PLANS, PARTITIONS = Owner.PLANS, 4
 
@@ -39,7 +39,7 @@ async def replicas(log: MemoryEventStore, postgres_database: str, tmp_path: Path
         for _ in range(2):
             progress = await opened.enter_async_context(open_checkpoints(service, of))
             assert progress.shared
-            sink = PolicySink(PlanReactions(ledger(log)).react, progress)
+            sink = PolicySink(Reactions(ledger(log), nobody_away).react, progress)
             followers.append(Follower(PLANS, StoreFeed(MemoryEventStore()), sink, PARTITIONS, progress.shared))
         yield followers
 

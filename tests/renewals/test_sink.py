@@ -21,7 +21,7 @@ from services.chassis.policies import PolicySink
 from services.renewals import account, invoice
 from services.renewals.ledger import Ledger
 from services.renewals.payments import EmbeddedPayments
-from services.renewals.reactions import PlanReactions
+from services.renewals.reactions import Reactions
 
 
 def ledger(store: EventStore, clock: Clock | None = None) -> Ledger:
@@ -32,6 +32,10 @@ def ledger(store: EventStore, clock: Clock | None = None) -> Ledger:
         rates={},
         clock=clock or SystemClock(),
     )
+
+
+async def nobody_away() -> None:
+    """There is nothing to be heard of plans."""
 
 
 def started(position: int, amount: int, bundle: int | None = None) -> Envelope:
@@ -59,7 +63,7 @@ def started(position: int, amount: int, bundle: int | None = None) -> Envelope:
 async def test_a_plan_that_takes_its_account_beyond_any_amount_is_named_as_the_trouble(tmp_path: Path) -> None:
     """Anything else would be taken for a failing machine, and retried for ever before the events of all accounts."""
     with Checkpoints.open(tmp_path / "checkpoints.sqlite3") as progress:
-        sink = PolicySink(PlanReactions(ledger(MemoryEventStore())).react, progress)
+        sink = PolicySink(Reactions(ledger(MemoryEventStore()), nobody_away).react, progress)
         await sink.apply(Owner.PLANS, [started(1, MAX_MINOR)], {0: 1}, ())
         with pytest.raises(CannotApply) as trouble:
             await sink.apply(Owner.PLANS, [started(2, 1)], {0: 2}, ())

@@ -55,6 +55,11 @@ class Customer:
         self.ask("GET", f"{ACME}/product-cards?min_position=plans:{plans}")
         return self.ask("GET", f"{ACME}/{what}{mark}min_position=renewals:{head}")
 
+    def read_devices(self, what: str) -> Any:
+        feed = {"Authorization": f"Bearer {self.portal.auditor()}"}
+        head = self.portal.http.get(f"{self.portal.url('devices')}/events/head", headers=feed).json()["position"]
+        return self.ask("GET", f"{ACME}/{what}?min_position=devices:{head}")
+
     def invoices(self) -> list[dict[str, Any]]:
         """The oldest first."""
         found: list[dict[str, Any]] = self.read("invoices")["invoices"]
@@ -171,3 +176,20 @@ def test_a_part_that_is_killed_on_the_way_changes_nothing(customer: Customer, pa
         ("2030-03-31", 8495, "collected"),
         ("2030-04-30", 8495, "collected"),
     ]
+
+
+def test_ten_phones_are_ordered_shipped_in_two_parcels_leased_and_invoiced(customer: Customer) -> None:
+    customer.start("phone_us_unlimited", 8)
+    wish = {"lines": [{"sku": "haas_desk_phone", "quantity": 10}, {"sku": "desk_phone_buy", "quantity": 1}]}
+    placed = customer.ask("POST", f"{ACME}/device-orders", json={**wish, "ship_to": "office-1"})
+    path = f"device-orders/{placed['stream'].removeprefix('deviceorder-')}"
+    customer.forward("132h")
+    order = customer.read_devices(path)
+    assert (order["status"], order["units_delivered"], order["units_in_transit"]) == ("shipped", 6, 5)
+    assert len(customer.read_devices("leases")["leases"]) == 6
+    customer.forward("1d")
+    assert customer.read_devices(path)["status"] == "delivered"
+    leases = customer.read_devices("leases")["leases"]
+    assert len({lease["serial"] for lease in leases}) == 10
+    totals = [invoice["total_minor"] for invoice in customer.invoices()]
+    assert totals == [8 * 1500, 8900, 6 * 599, 4 * 599]
