@@ -66,6 +66,6 @@ def _rendered() -> list[Processor]:
 
 def _quieten() -> None:
     """Libraries that say every ordinary step at `info`; their warnings still come through."""
-    for name in ("uvicorn.error", "aiokafka", "faststream", "asyncio"):
+    for name in ("uvicorn.error", "aiokafka", "faststream", "asyncio", "psycopg.pool"):
         if logging.getLogger().level <= logging.INFO:
             logging.getLogger(name).setLevel(logging.WARNING)
