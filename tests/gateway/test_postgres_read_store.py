@@ -20,6 +20,7 @@ from services.chassis.sink import WAITS, CannotApply, Overtaken, Parked
 from services.gateway.postgres_read_store import PostgresReadStore, open_postgres_read_store
 from services.gateway.projections import PROJECTIONS
 from services.gateway.read_store import ReadStoreUnavailable
+from tests.engines import READY_S
 from tests.postgres import Postgres
 
 from .counted import TABLE, counted, every_position, positions
@@ -29,6 +30,7 @@ from .stores import PARTITIONS, PostgresStores, SqliteStores
 from .test_read_store import ListFeed, everything, many, take_in, take_in_all
 
 PLANS = Owner.PLANS
+BLOCKED = b"SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
 
 
 @pytest.fixture
@@ -130,7 +132,9 @@ async def test_replicas_take_turns_in_a_partition_and_work_side_by_side_in_other
         await one._progress.begin(connection, PLANS, log[1:2], marks(log[1:2]), ())
         waiting = asyncio.create_task(other.apply(PLANS, log, marks(log), ()))
         await other.apply(PLANS, elsewhere, marks(elsewhere), ())
-        assert not waiting.done()
+        async with asyncio.timeout(READY_S):
+            while not await one._database.rows(BLOCKED, (connection.info.backend_pid,)):
+                assert not waiting.done()
     await waiting
     assert await other.checkpoints(PLANS) == {**marks(log), **marks(elsewhere)}
 
