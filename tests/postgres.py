@@ -146,6 +146,16 @@ def postgres_url() -> Iterator[str]:
             pytest.skip(f"NOT TESTED on PostgreSQL: {missing}")
 
 
+@pytest.fixture
+def own_server() -> Iterator[Postgres]:
+    """To be killed and started again."""
+    try:
+        with server() as postgres:
+            yield postgres
+    except Missing as missing:
+        pytest.skip(f"NOT TESTED on PostgreSQL: {missing}")
+
+
 @pytest.fixture(scope="session")
 def postgres_database(postgres_url: str) -> Iterator[str]:
     """The URL of one database for all who keep out of each other's way."""

@@ -91,7 +91,8 @@ class CommandHandler(Generic[State]):
         """Appends what `decide(state, revision)` returns, or gives the original answer if it was recorded before.
 
         Raises Refused (from decide; revision_stale, idempotency_key_reused, command_in_flight, overloaded) and
-        StoreError. A refusal is believed only of a state read after the command came in: a cache may be behind.
+        StoreError. That it cannot be done, or is so already, is believed only of a state read after the command came
+        in: a cache may be behind.
         """
         command_id = command.metadata.command_id
         if command_id in self._in_flight:
@@ -121,9 +122,11 @@ class CommandHandler(Generic[State]):
                 return await self._repeated(stream, command, receipt)
             try:
                 events = _decided(loaded, command, decide)
-            except (Refused, ValueError):  # an amount beyond all bounds, say: of a stale state it means nothing either
+            except Exception:
                 if cached is None:
                     raise
+                events = ()
+            if cached and not events:  # refused, impossible, or so already: maybe no longer
                 cached = None
                 continue
             cached = None

@@ -69,6 +69,6 @@ def _quieten() -> None:
     faststream = logging.getLogger("faststream")  # prints by itself what it does not pass on
     faststream.handlers.clear()
     faststream.propagate = True
-    for name in ("uvicorn.error", "aiokafka", "faststream", "asyncio"):
+    for name in ("uvicorn.error", "aiokafka", "faststream", "asyncio", "psycopg.pool"):
         if logging.getLogger().level <= logging.INFO:
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 CONNECTIONS = 8  # per process; one more for each that waits would only make the server wait for itself
 CALL_TIMEOUT_S = 30.0
-POOL_TIMEOUT_S = 2.0
+POOL_TIMEOUT_S = 1.0  # less than a readiness check may take, so that it can say why
 
 # What the address says counts for more. Of several hosts only the one that can be written to: a standby is behind.
 # A host that is gone without a word is noticed within 10 s.

@@ -8,6 +8,7 @@ still run, which never notice; it is ready when it has caught up. A schema nobod
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import blake2b
 
 import orjson
@@ -20,6 +21,7 @@ from services.chassis.postgres_progress import Progress
 from services.chassis.sink import Parked
 
 from .folding import NOTHING, Folded, Rows, fold, keys
+from .lookup import Lookup
 from .projections import PROJECTIONS, Projection
 from .read_store import ReadStoreUnavailable, Row
 
@@ -29,7 +31,7 @@ _TABLE = """CREATE TABLE {schema}.{name} (
     key text COLLATE "C" PRIMARY KEY, account_id text NOT NULL, position bigint NOT NULL, data bytea,
     number bigint GENERATED ALWAYS AS IDENTITY)"""
 _INDEX = "CREATE INDEX {name}_by_account ON {schema}.{name} (account_id, number)"
-_ROW = "SELECT data FROM {schema}.{name} WHERE key = %s"
+_ROWS = "SELECT key, data FROM {schema}.{name} WHERE key = ANY(%s::text[])"
 _ROWS_OF = "SELECT data FROM {schema}.{name} WHERE account_id = %s AND data IS NOT NULL ORDER BY number"
 _EVERY_ROW = "SELECT key, account_id, position, data FROM {schema}.{name} ORDER BY key"
 _STORED = "SELECT key, account_id, position, data FROM {schema}.{name} WHERE key = ANY(%s::text[])"
@@ -51,6 +53,7 @@ class PostgresReadStore:
         self._schema = schema
         self._projections = projections
         self._progress = Progress(database, schema, partitions)
+        self._lookups = {each.TABLE: Lookup(partial(self._found, each.TABLE)) for each in projections}
 
     async def checkpoints(self, owner: Owner) -> dict[int, int]:
         return await self._progress.checkpoints(owner)
@@ -84,8 +87,10 @@ class PostgresReadStore:
     async def row(self, table: str, key: str) -> bytes | None:
         if "\0" in key:  # it comes from an address, and PostgreSQL has no such text
             return None
-        found = await self._database.rows(self._query(_ROW, table), (key,))
-        return found[0][0] if found else None
+        return await self._lookups[table].row(key)
+
+    async def _found(self, table: str, keys: list[str]) -> dict[str, bytes | None]:
+        return dict(await self._database.rows(self._query(_ROWS, table), (keys,)))
 
     async def rows_of(self, table: str, account_id: str) -> list[bytes]:
         if "\0" in account_id:

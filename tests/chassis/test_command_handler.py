@@ -173,6 +173,28 @@ async def test_a_refusal_from_a_cache_that_is_behind_is_checked_against_the_stre
     assert (await handler.handle(STREAM, command(), only_after_bob)).revision == 2
 
 
+async def test_what_a_cache_that_is_behind_takes_for_impossible_or_so_already_is_checked_against_the_stream(
+    store: MemoryEventStore, handler: CommandHandler[Names]
+) -> None:
+    def if_second(present: Names | None, _: int) -> Sequence[BaseModel]:
+        if len(present or ()) != 2:
+            raise ValueError("not now")
+        return [LicenceAssigned(bundle_id="1", assignee="cy")]
+
+    def unless_third(present: Names | None, _: int) -> Sequence[BaseModel]:
+        return [LicenceAssigned(bundle_id="1", assignee="di")] if len(present or ()) > 3 else []
+
+    other = CommandHandler(store, evolve)
+    await handler.handle(STREAM, command(), assign("ann"))
+    await other.handle(STREAM, command(), assign("bob"))
+    await handler.handle(STREAM, command(), if_second)
+    await other.handle(STREAM, command(), assign("eve"))
+    await handler.handle(STREAM, command(), unless_third)
+    assert await names_in(store) == ["ann", "bob", "cy", "eve", "di"]
+    with pytest.raises(ValueError, match="not now"):
+        await handler.handle(STREAM, command(), if_second)
+
+
 async def test_another_accounts_stream_looks_absent(handler: CommandHandler[Names]) -> None:
     seen: list[object] = []
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import postgres_database, postgres_url  # noqa: F401  fixtures
+from tests.postgres import own_server, postgres_database, postgres_url  # noqa: F401  fixtures
 
 from .stores import PostgresStores, SqliteStores, Stores
 

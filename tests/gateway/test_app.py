@@ -25,6 +25,7 @@ from services.plans.commands import EditPlan
 from tests.chassis.test_feed import served
 from tests.chassis.tokens import AUDIENCE, ISSUER
 from tests.engines import free_port
+from tests.postgres import Postgres
 
 from .gateway import ISSUED_BY, token
 from .history import History, asked, started
@@ -155,3 +156,43 @@ async def test_a_read_store_in_use_keeps_a_second_gateway_from_starting(tmp_path
     async with first.router.lifespan_context(first):
         with pytest.raises(ReadStoreUnavailable, match="in use by another process"):
             await second.router.lifespan_context(second).__aenter__()
+
+
+async def test_two_gateways_over_one_database_both_show_what_was_asked_for(
+    own_server: Postgres, tmp_path: Path
+) -> None:
+    history = started()
+    plans, renewals = MemoryEventStore(), MemoryEventStore()
+    await record(history, Owner.RENEWALS, renewals)
+    async with owner(Owner.PLANS, plans, tmp_path) as plans_url, owner(Owner.RENEWALS, renewals, tmp_path) as other_url:
+        of = settings(tmp_path, plans_url, other_url, read_wait_s=TIMEOUT_S, database=own_server.url)
+        async with running(of) as one, running(of) as other:
+            await record(history, Owner.PLANS, plans)
+            for quantity in range(6, 10):
+                history.do("acme", EditPlan(**asked("b1", history, quantity=quantity)))
+                position = await record(history, Owner.PLANS, plans)
+                for client in (one, other):
+                    answer = await client.get(f"{CARD}?min_position=plans:{position}")
+                    assert answer.json()["licences"]["total"] == quantity
+            assert not of.data_dir.exists()
+
+
+async def test_a_database_that_is_away_is_told_and_reads_go_on_when_it_is_back(
+    own_server: Postgres, tmp_path: Path
+) -> None:
+    history, plans = started(), MemoryEventStore()
+    position = await record(history, Owner.PLANS, plans)
+    async with owner(Owner.PLANS, plans, tmp_path) as url:
+        of = settings(tmp_path, url, read_wait_s=TIMEOUT_S, database=own_server.url)
+        async with running(of) as client:
+            assert (await client.get(f"{CARD}?min_position=plans:{position}")).status_code == 200
+            own_server.kill()
+            answer = await client.get(CARD)
+            assert (answer.status_code, answer.json()["code"]) == (503, "read_store_unavailable")
+            assert answer.headers["retry-after"]
+            assert "PostgreSQL at 127.0.0.1" in (await readiness(client))["read_store"]
+            own_server.start()
+            history.do("acme", EditPlan(**asked("b1", history, quantity=8)))
+            position = await record(history, Owner.PLANS, plans)
+            answer = await client.get(f"{CARD}?min_position=plans:{position}")
+            assert answer.json()["licences"]["total"] == 8

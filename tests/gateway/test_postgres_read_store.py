@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -20,7 +20,8 @@ from services.chassis.sink import WAITS, CannotApply, Overtaken, Parked
 from services.gateway.postgres_read_store import PostgresReadStore, open_postgres_read_store
 from services.gateway.projections import PROJECTIONS
 from services.gateway.read_store import ReadStoreUnavailable
-from tests.postgres import Missing, Postgres, server
+from tests.engines import READY_S
+from tests.postgres import Postgres
 
 from .counted import TABLE, counted, every_position, positions
 from .history import History
@@ -29,6 +30,7 @@ from .stores import PARTITIONS, PostgresStores, SqliteStores
 from .test_read_store import ListFeed, everything, many, take_in, take_in_all
 
 PLANS = Owner.PLANS
+BLOCKED = b"SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
 
 
 @pytest.fixture
@@ -123,13 +125,16 @@ async def test_replicas_take_turns_in_a_partition_and_work_side_by_side_in_other
     pair: list[PostgresReadStore],
 ) -> None:
     one, other = pair
-    log, elsewhere = events(2), events(2, "globex")
+    log, elsewhere = events(3), events(2, "globex")
     assert marks(log).keys() != marks(elsewhere).keys()
+    await one.apply(PLANS, log[:1], marks(log[:1]), ())
     async with one._database.transaction() as connection:
-        await one._progress.begin(connection, PLANS, log[:1], marks(log[:1]), ())
+        await one._progress.begin(connection, PLANS, log[1:2], marks(log[1:2]), ())
         waiting = asyncio.create_task(other.apply(PLANS, log, marks(log), ()))
         await other.apply(PLANS, elsewhere, marks(elsewhere), ())
-        assert not waiting.done()
+        async with asyncio.timeout(READY_S):
+            while not await one._database.rows(BLOCKED, (connection.info.backend_pid,)):
+                assert not waiting.done()
     await waiting
     assert await other.checkpoints(PLANS) == {**marks(log), **marks(elsewhere)}
 
@@ -239,15 +244,6 @@ async def test_an_address_where_nothing_is_is_told_without_its_password(
             pass
     assert "secret" not in str(raised.value)
     assert "secret" not in caplog.text
-
-
-@pytest.fixture
-def own_server() -> Iterator[Postgres]:
-    try:
-        with server() as postgres:
-            yield postgres
-    except Missing as missing:
-        pytest.skip(f"NOT TESTED on PostgreSQL: {missing}")
 
 
 async def test_after_a_restart_the_first_read_is_answered(own_server: Postgres, name: str) -> None:

@@ -21,7 +21,7 @@ from tests.chassis.accounts import ACCOUNTS, PARTITIONS, event, happens
 from tests.chassis.ledger import StoreFeed
 from tests.chassis.test_consumer import LONG_S, log_of, relaying
 from tests.engines import Broker, until
-from tests.postgres import Missing, Postgres, database, server
+from tests.postgres import Postgres, database
 
 from .counted import counted, every_position, positions
 
@@ -197,15 +197,6 @@ async def test_replicas_killed_at_any_point_lose_and_double_nothing(
         feed.away = False
         await all_reach([one], log)
         await assert_applied_once_in_order(one.store, log)
-
-
-@pytest.fixture
-def own_server() -> Iterator[Postgres]:
-    try:
-        with server() as postgres:
-            yield postgres
-    except Missing as missing:
-        pytest.skip(f"NOT TESTED on PostgreSQL: {missing}")
 
 
 async def test_a_database_that_is_killed_and_started_again_costs_and_doubles_nothing(
