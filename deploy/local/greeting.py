@@ -21,7 +21,9 @@ def address(url: str) -> str:
 
 
 def introduction(url: str, tokens: Path, client: Client, min_position: str) -> str:
-    """The demo users, and lines to try on a plan of acme's as it stands at `min_position` (plans:N) or later."""
+    """The demo users, and lines to try on a plan of acme's as it stands at `min_position` (plans:N) or later. Returns
+    when everything up to there is shown."""
+    client.get("olive", f"{ACCOUNT}/plan-summary?min_position={min_position}")
     cards: list[dict[str, Any]] = client.get("olive", f"{ACCOUNT}/product-cards?min_position={min_position}")["cards"]
     export = f"  export TOKEN=$(cat {shlex.quote(_short(tokens / 'olive'))})"
     return "\n".join((address(url), *_users(tokens), "", "Try it as olive, line by line:", export, *_lines(url, cards)))
