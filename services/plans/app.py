@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 
 from contracts.topics import Owner
+from services.chassis import due
 from services.chassis.auth import Authenticator
 from services.chassis.clock import Clock, clock_of
 from services.chassis.command_handler import CommandHandler
+from services.chassis.due import Settler
 from services.chassis.feed import feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
@@ -45,8 +47,9 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                 clock=clock or clock_of(settings.clock_file),
                 account_bases=bases.of,
             )
-            yield {"application": application, "store": store}
+            settler = Settler(store, application.clock, [], [])
+            yield {"application": application, "store": store, "settler": settler}
 
     feed = feed_router(lambda request: request.state.store, Owner.PLANS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("plans", lifespan, [router, feed], authenticator, checks, metrics)
+    return create_app("plans", lifespan, [router, feed, due.router], authenticator, checks, metrics)
