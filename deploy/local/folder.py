@@ -30,6 +30,11 @@ class Folder:
         return self.root / "quote.secret"
 
     @property
+    def clock(self) -> Path:
+        """What time it is, once somebody has set it."""
+        return self.root / "clock.json"
+
+    @property
     def state(self) -> Path:
         return self.root / "run.json"
 

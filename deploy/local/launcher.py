@@ -191,6 +191,7 @@ def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Pro
         "BILLING_QUOTE_SECRET_FILE": str(folder.quote_secret),
         "BILLING_PLANS_URL": f"http://{HOST}:{ports['plans']}",
         "BILLING_RENEWALS_URL": f"http://{HOST}:{ports['renewals']}",
+        "BILLING_CLOCK_FILE": str(folder.clock),
         "BILLING_LOG_FORMAT": "json",
     }
     return Program(name, (sys.executable, "-m", module), environment)

@@ -39,7 +39,10 @@ def test_a_token_is_printed_for_a_demo_user(tmp_path: Path) -> None:
 
 def test_a_user_nobody_knows_is_one_sentence(tmp_path: Path) -> None:
     result = cli.invoke(app, ["token", "mallory", "--data-dir", str(tmp_path)])
-    assert str(result.exception) == "There is no demo user 'mallory': choose one of olive, victor, aude, nora, seller."
+    assert (
+        str(result.exception)
+        == "There is no demo user 'mallory': choose one of olive, victor, aude, nora, seller, otto."
+    )
 
 
 @pytest.mark.parametrize("command", ["status", "demo"])
