@@ -15,6 +15,7 @@ app = typer.Typer(
 
       billing run                     start everything, with a demo account
       billing status                  how each part is doing
+      billing clock forward 45d       let 45 days go by, with everything that is due in them
       export TOKEN=$(billing token olive)
       curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/v1/accounts/acme/product-cards
     """,
@@ -121,6 +122,49 @@ def parked(
     from deploy.local.parked import show
 
     raise SystemExit(show(Folder(data_dir), replay))
+
+
+@app.command()
+def clock(
+    action: Annotated[str | None, typer.Argument(help="set, forward, run or stop; shows the time if left out.")] = None,
+    value: Annotated[
+        str | None, typer.Argument(help="For set: a day or an instant. For forward: 45d, 36h, 90m.")
+    ] = None,
+    stand_still: Annotated[bool, typer.Option("--stand-still", help="Stay there instead of running on.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Show the time the portal lives in, or move it on; ends with 1 when the clock stopped on the way.
+
+    A move stops at every instant at which something is due, until every service has done all of it: the renewals,
+    invoices and parcels of a year happen in their order and on their days. The clock never goes back.
+
+    Examples:
+
+      billing clock                              what time it is, and what is due next
+
+      billing clock forward 45d                  let 45 days go by (d days, h hours, m minutes)
+
+      billing clock set 2026-02-01               go on to noon UTC of that day
+
+      billing clock set 2026-02-01T00:00+01:00   go on to an instant, with its offset
+
+      billing clock stop                         stand still here; ends a move, too
+
+      billing clock run                          let time go by
+    """
+    from deploy.local.clock import command, show
+    from deploy.local.folder import Folder
+
+    match action, value:
+        case None, None:
+            raise SystemExit(show(Folder(data_dir)))
+        case (("set" | "forward"), str()):
+            wish = {"to" if action == "set" else "forward": value, "stand_still": stand_still}
+        case (("run" | "stop"), None):
+            wish = {"run": action == "run"}
+        case _:
+            raise SystemExit("Say `set` and a day, `forward` and how long, `run` or `stop`: see billing clock --help.")
+    raise SystemExit(command(Folder(data_dir), wish))
 
 
 if __name__ == "__main__":
