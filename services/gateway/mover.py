@@ -96,8 +96,7 @@ class Mover:
 
     def go_on(self) -> None:
         """With the move that the clock's file tells of, if any."""
-        if self.until is not None:
-            self._going = asyncio.create_task(self._go_on())
+        self._going = asyncio.create_task(self._go_on())
 
     async def pause(self) -> None:
         """Leaves the clock where it is, to go on another time."""

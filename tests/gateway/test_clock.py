@@ -31,8 +31,10 @@ class Restless:
     def __init__(self) -> None:
         self.done = asyncio.Event()
         self.done.set()
+        self.was_asked = asyncio.Event()
 
     async def settle(self) -> Settled:
+        self.was_asked.set()
         await self.done.wait()
         return Settled(0, BEGIN + timedelta(days=400))
 
@@ -122,6 +124,8 @@ async def test_it_arrives_where_it_was_asked_to(
     assert (view["now"], view["moving_to"]) == (arrives, None)
     assert (view["standing_still"], view["reason"]) == (True, None)
     assert view["due_next_at"] == "2027-02-05T12:00:00Z"
+    clock.set(Setting(BEGIN + timedelta(days=400), since=None))
+    assert (await shown(portal))["due_next_at"] is None, "that was then"
 
 
 async def test_it_stands_still_or_runs_as_asked(portal: Gateway) -> None:
@@ -133,16 +137,21 @@ async def test_it_stands_still_or_runs_as_asked(portal: Gateway) -> None:
 
 
 async def test_a_move_on_its_way_is_told_and_no_other_begins_but_it_can_be_ended(
-    portal: Gateway, owner: Restless
+    portal: Gateway, clock: SetClock, owner: Restless
 ) -> None:
     owner.done.clear()
     await moved(portal, forward="1d")
+    await owner.was_asked.wait()
     for body in (b'{"forward": "1d"}', b'{"run": true}'):
         answer = await portal.post(CLOCK, body, "operator")
         assert (answer.status_code, answer.json()["code"]) == (409, "clock_moving")
         assert answer.json()["moving_to"] == "2026-01-02T12:00:00.000000Z"
     ended = await moved(portal, run=False)
     assert (ended["now"], ended["moving_to"]) == ("2026-01-01T12:00:00Z", None)
+    owner.done.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert clock.setting() == Setting(BEGIN, since=None), "an owner that was being asked moves nothing any more"
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ async def test_what_is_due_just_where_the_move_ends_is_done(world: World) -> Non
     world.plans.diary.due = {END: "at the end"}
     await world.moved()
     assert world.done == [(END, "at the end")]
-    assert world.caught_up == [END]
+    assert (world.caught_up, world.mover.steps) == ([END], 1)
 
 
 async def test_the_clock_runs_on_from_where_it_was_moved_to_unless_it_shall_stand_still(world: World) -> None:
@@ -194,6 +194,17 @@ async def test_an_owner_that_is_away_is_waited_for_and_named(world: World) -> No
     await world.arrived()
     assert world.done == [(BEGIN + DAY, "an invoice")]
     assert world.mover.reason == ""
+
+
+async def test_what_it_waited_for_is_not_told_any_more_once_it_goes_on(world: World) -> None:
+    world.plans.diary.due = {BEGIN + DAY: "a term ends"}
+    world.plans.away = "away"
+    world.mover.move(END, stand_still=True)
+    await until(lambda: world.mover.reason)
+    world.renewals.settle = dying(world, lambda: world.clock.now() == BEGIN + DAY)  # type: ignore[method-assign]
+    world.plans.away = ""
+    await until(lambda: world.done)
+    assert (world.mover.until, world.mover.reason) == (END, "")
 
 
 async def test_a_move_can_be_ended_where_it_is(world: World) -> None:
