@@ -105,6 +105,10 @@ PROBLEMS: dict[str, ProblemType] = {
     "time_zone_unknown": ProblemType(422, "No such time zone", "Use an IANA name such as Europe/Vienna."),
     "price_book_exists": ProblemType(409, "This version of the price book is published", "Publish a higher version."),
     "price_book_invalid": ProblemType(422, "The price book contradicts itself", "Mend what errors names."),
+    # the clock, where it can be set
+    "clock_backwards": ProblemType(409, "The clock never goes back", "Choose an instant that is still to come."),
+    "clock_moving": ProblemType(409, "The clock is being moved", "Wait until it has arrived, or make it stand still."),
+    "clock_too_far": ProblemType(422, "That is too far away for one move", "Move the clock at most 20 years ahead."),
     # machines
     "event_position_invalid": ProblemType(422, "Not a position of this log", "Send a position this log gave you."),
     "still_parked": ProblemType(409, "The event still cannot be applied", "Mend what its log line names, then retry."),

@@ -15,6 +15,7 @@ app = typer.Typer(
 
       billing run                     start everything, with a demo account
       billing status                  how each part is doing
+      billing clock forward 45d       let 45 days go by, with everything that is due in them
       export TOKEN=$(billing token olive)
       curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/v1/accounts/acme/product-cards
     """,
@@ -51,7 +52,7 @@ def run(
 
 @app.command()
 def token(
-    user: Annotated[str, typer.Argument(help="olive, victor, aude (acme), nora (globex) or seller.")],
+    user: Annotated[str, typer.Argument(help="olive, victor, aude (acme), nora (globex), seller or otto.")],
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Print a fresh token of a demo user.
@@ -104,61 +105,6 @@ def status(data_dir: DataDir = DATA_DIR) -> None:
     raise SystemExit(show(Folder(data_dir).read_state()))
 
 
-clock_app = typer.Typer(no_args_is_help=True, help="The portal's clock: what time it is, and moving it forward.")
-app.add_typer(clock_app, name="clock")
-
-
-@clock_app.command("show")
-def clock_show(data_dir: DataDir = DATA_DIR) -> None:
-    """Print what time it is in the portal."""
-    from deploy.local.folder import Folder
-    from services.chassis.clock import SetClock
-
-    clock = SetClock(Folder(data_dir).clock)
-    setting = clock.setting()
-    stands = " and stands still" if setting and not setting.since else ""
-    way = f" on the way to {setting.until:%Y-%m-%d %H:%M} UTC" if setting and setting.until else ""
-    typer.echo(f"It is {clock.now():%Y-%m-%d %H:%M:%S} UTC{stands}{way}.")
-
-
-@clock_app.command("forward")
-def clock_forward(
-    to: Annotated[str, typer.Argument(help="How far: 45d, 36h or 10m; or until when: a date or an instant.")],
-    data_dir: DataDir = DATA_DIR,
-) -> None:
-    """Let time pass. Everything due in between happens in order, and has all its effects, at its own instant:
-    renewals, payments and their reminders, the ends of plans.
-
-    Examples:
-
-      billing clock forward 45d
-
-      billing clock forward 2027-02-01
-    """
-    from datetime import datetime
-
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from deploy.local.clock import CannotMove, Mover, moment
-    from deploy.local.folder import Folder
-
-    mover = Mover(Folder(data_dir))
-    try:
-        begun = mover.clock.now()
-        until = moment(to, begun)
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, transient=True) as progress:
-            task = progress.add_task(f"{begun:%Y-%m-%d}", total=max(1.0, (until - begun).total_seconds()))
-
-            def tell(at: datetime) -> None:
-                progress.update(task, description=f"{at:%Y-%m-%d}", completed=(at - begun).total_seconds())
-
-            steps = mover.move(until, tell)
-    except CannotMove as reason:
-        raise SystemExit(str(reason)) from None
-    typer.echo(f"It is {until:%Y-%m-%d %H:%M} UTC. On the way something was due at {steps} instants.")
-
-
 @app.command()
 def parked(
     replay: Annotated[bool, typer.Option(help="Take them in again, once what stood against them is mended.")] = False,
@@ -176,6 +122,49 @@ def parked(
     from deploy.local.parked import show
 
     raise SystemExit(show(Folder(data_dir), replay))
+
+
+@app.command()
+def clock(
+    action: Annotated[str | None, typer.Argument(help="set, forward, run or stop; shows the time if left out.")] = None,
+    value: Annotated[
+        str | None, typer.Argument(help="For set: a day or an instant. For forward: 45d, 36h, 90m.")
+    ] = None,
+    stand_still: Annotated[bool, typer.Option("--stand-still", help="Stay there instead of running on.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Show the time the portal lives in, or move it on; ends with 1 when the clock stopped on the way.
+
+    A move stops at every instant at which something is due, until every service has done all of it: the renewals,
+    invoices and parcels of a year happen in their order and on their days. The clock never goes back.
+
+    Examples:
+
+      billing clock                              what time it is, and what is due next
+
+      billing clock forward 45d                  let 45 days go by (d days, h hours, m minutes)
+
+      billing clock set 2026-02-01               go on to noon UTC of that day
+
+      billing clock set 2026-02-01T00:00+01:00   go on to an instant, with its offset
+
+      billing clock stop                         stand still here; ends a move, too
+
+      billing clock run                          let time go by
+    """
+    from deploy.local.clock import command, show
+    from deploy.local.folder import Folder
+
+    match action, value:
+        case None, None:
+            raise SystemExit(show(Folder(data_dir)))
+        case (("set" | "forward"), str()):
+            wish = {"to" if action == "set" else "forward": value, "stand_still": stand_still}
+        case (("run" | "stop"), None):
+            wish = {"run": action == "run"}
+        case _:
+            raise SystemExit("Say `set` and a day, `forward` and how long, `run` or `stop`: see billing clock --help.")
+    raise SystemExit(command(Folder(data_dir), wish))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The import rules of the tree: what each room may know."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,3 +116,11 @@ def test_only_adapters_and_wiring_name_a_vendor(vendor: str) -> None:
     users = [f for f in files("services") if any(n.split(".")[0] == vendor for n in imports(f))]
     strangers = [f for f in users if not f.as_posix().endswith(VENDORS[vendor]) and f.name != "app.py"]
     assert not strangers
+
+
+def test_only_the_clock_asks_the_machine_what_time_it_is() -> None:
+    """Others may measure how old something is, or whether a token has expired; what happens when is the clock's."""
+    asking = re.compile(r"datetime\.now|utcnow|date\.today|time\.time\b|time\.time_ns|fromtimestamp")
+    allowed = {"chassis/clock.py", "chassis/auth.py", "chassis/relay.py", "chassis/follower.py"}
+    found = {f.relative_to(ROOT / "services").as_posix() for f in files("services") if asking.search(f.read_text())}
+    assert found == allowed

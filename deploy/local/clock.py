@@ -1,101 +1,102 @@
-"""Moves the clock of a portal on this machine: it stops wherever something is due, until all that follows is done."""
+"""Moves the clock of a running portal and shows how far it has come."""
 
-import json
-import re
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
-from contracts.plan_actions import Privilege
-from services.chassis.clock import SetClock, Setting
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 
+from .client import Client, RequestFailed
 from .folder import Folder
-from .issuer import DevelopmentIssuer, Subject
+from .issuer import DevelopmentIssuer
 
-OWNERS = ("plans", "devices", "renewals")
-OPERATOR = Subject("user-operator", "operator", {"*": (Privilege.CLOCK_EDIT,)})
-ROUNDS = 1000  # in which an owner may still record something at one instant; more is a mistake in its rules
-TIMEOUT_S = 60.0
-AWAY_S = 30.0
+CLOCK = "/api/v1/clock"
+OPERATOR = "otto"
+LOOK_EVERY_S = 0.1
+AWAY_S = 30.0  # a gateway that was killed is back within that
 
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-
-
-class CannotMove(Exception):
-    """The text says why in one sentence."""
+View = dict[str, Any]
 
 
-def moment(text: str, now: datetime) -> datetime:
-    """`45d`, `36h`, `10m` from now; or a date or an instant such as 2026-02-01T12:00Z. Raises CannotMove."""
-    if found := re.fullmatch(r"([1-9][0-9]{0,4})([dhm])", text):
-        return now + timedelta(**{_UNITS[found[2]]: int(found[1])})
+def show(folder: Folder) -> int:
+    """Prints where the clock is; 0. Raises SystemExit, in one sentence, when that cannot be known."""
+    print(_readable(_asked(_client(folder))))
+    return 0
+
+
+def command(folder: Folder, wish: Mapping[str, Any]) -> int:
+    """Asks for a move, or for the clock to run or stand still; returns when it has arrived: 0, or 1 when it stopped on
+    the way. wish: a body of POST /api/v1/clock. Raises SystemExit, in one sentence, when it is refused."""
+    client = _client(folder)
+    before = _asked(client)
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise CannotMove(f"{text!r} is neither a span such as 45d or 36h nor a date such as {date.today()}.") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        view = client.post(OPERATOR, CLOCK, dict(wish), key="clock")
+    except RequestFailed as failure:
+        raise SystemExit(str(failure)) from None
+    target = view["moving_to"]
+    if target is not None:
+        view = _followed(client, _instant(before["now"]), target)
+    print(_readable(view))
+    return int(target is not None and _instant(view["now"]) < _instant(target))
 
 
-class Mover:
-    """Of the portal that runs in a data folder. Raises SystemExit when none does."""
+def _client(folder: Folder) -> Client:
+    return Client(folder.read_state()["parts"]["gateway"]["url"], DevelopmentIssuer(folder.issuer).user_token)
 
-    def __init__(self, folder: Folder) -> None:
-        self._urls = {name: folder.read_state()["parts"][name]["url"] for name in OWNERS}
-        self._token = DevelopmentIssuer(folder.issuer).token(OPERATOR)
-        self.clock = SetClock(folder.clock)
 
-    def move(self, until: datetime, told: Callable[[datetime], None]) -> int:
-        """Lets time pass until an instant, in which everything due in between happens in order; then it runs on from
-        there. told: called wherever it stops. How often that was. Raises CannotMove.
+def _asked(client: Client) -> View:
+    try:
+        view: View = client.get(OPERATOR, CLOCK)
+    except RequestFailed as failure:
+        raise SystemExit(str(failure)) from None
+    return view
 
-        Broken off, it stands where it was: moving on from there is all it takes.
-        """
-        now = self.clock.now()
-        if until < now:
-            raise CannotMove(f"It is {now:%Y-%m-%d %H:%M} UTC already, and time does not run backwards.")
-        steps = 0
-        self.clock.set(Setting(now, None, until))
-        while (due := self._settled()) is not None and due <= until:
-            now = max(now, due)
-            self.clock.set(Setting(now, None, until))
-            steps += 1
-            told(now)
-        self.clock.set(Setting(until, None, until))
-        self._settled()
-        self.clock.set(Setting(until, datetime.now(UTC)))
-        return steps
 
-    def _settled(self) -> datetime | None:
-        """When something is due next, after every owner has done all that is due now and all that follows from it."""
-        heads: dict[str, int] = {}
-        for _ in range(ROUNDS):
-            answers = {name: self._settle(name, url) for name, url in self._urls.items()}
-            found = {name: answer[0] for name, answer in answers.items()}
-            if found == heads:
-                due = [at for _, at in answers.values() if at is not None]
-                return min(due, default=None)
-            heads = found
-        raise CannotMove(f"At {self.clock.now()} there was no end to what is due.")
-
-    def _settle(self, name: str, url: str) -> tuple[int, datetime | None]:
-        """Where its log ends, and when something is due there next. Waits AWAY_S for an owner that is away."""
-        headers = {"Authorization": f"Bearer {self._token}"}
-        request = urllib.request.Request(f"{url}/settle", b"", headers, method="POST")
-        deadline = time.monotonic() + AWAY_S
+def _followed(client: Client, begin: datetime, target: str) -> View:
+    """Where the clock is once it is no longer being moved, with a bar over the time to go until then."""
+    columns = (TextColumn("{task.fields[now]}"), BarColumn(None), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("", total=(_instant(target) - begin).total_seconds(), now=_short(begin), said="")
         while True:
-            try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-                    members = json.load(answer)
-                    at = members["next_due_at"]
-                    return members["head"], at and datetime.fromisoformat(at)
-            except urllib.error.HTTPError as problem:
-                trouble = f"it answers with status {problem.code}"
-            except OSError:
-                trouble = "it does not answer"
+            view = _awaited(client)
+            now = _instant(view["now"])
+            said = view["reason"] or f"{view['steps']} steps, to {_short(_instant(target))}"
+            progress.update(bar, completed=(now - begin).total_seconds(), now=_short(now), said=said)
+            if view["moving_to"] != target:  # arrived, stopped, or somebody else wants something else by now
+                return view
+            time.sleep(LOOK_EVERY_S)
+
+
+def _awaited(client: Client) -> View:
+    """Raises SystemExit when the gateway stays away."""
+    deadline = time.monotonic() + AWAY_S
+    while True:
+        try:
+            view: View = client.get(OPERATOR, CLOCK)
+            return view
+        except RequestFailed as failure:
             if time.monotonic() > deadline:
-                raise CannotMove(
-                    f"The {name} service cannot settle: {trouble}. The clock stands at {self.clock.now()}."
-                )
-            time.sleep(0.5)
+                raise SystemExit(f"{failure} The move goes on when the gateway is back: see `billing clock`.") from None
+            time.sleep(LOOK_EVERY_S)
+
+
+def _readable(view: View) -> str:
+    """One sentence, or two."""
+    now = _short(_instant(view["now"]))
+    if view["moving_to"]:
+        where = f"It is {now}, on the way to {_short(_instant(view['moving_to']))}; {view['steps']} steps done."
+        return f"{where} It waits: {view['reason']}" if view["reason"] else where
+    goes = "and the clock stands still" if view["standing_still"] else "and time goes by"
+    due = f" Next due: {_short(_instant(view['due_next_at']))}." if view["due_next_at"] else ""
+    stopped = f" It stopped on its way: {view['reason']}" if view["reason"] else ""
+    return f"It is {now}, {goes}.{due}{stopped}"
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _short(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

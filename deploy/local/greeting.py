@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from contracts.plan_actions import Privilege
+
 from .client import Client
 from .issuer import USERS
 
@@ -32,7 +34,8 @@ def introduction(url: str, tokens: Path, client: Client, min_position: str) -> s
 def _users(tokens: Path) -> Iterator[str]:
     yield "Demo users; their tokens last 12 hours and are renewed while this runs:"
     for name, user in USERS.items():
-        accounts = ", ".join(user.grants).replace("*", "the price book")
+        everywhere = "the clock" if Privilege.CLOCK_EDIT in user.grants.get("*", ()) else "the price book"
+        accounts = ", ".join(user.grants).replace("*", everywhere)
         yield f"  {name:<7}{user.role + ' of ' + accounts:<25}export TOKEN=$(cat {shlex.quote(_short(tokens / name))})"
 
 

@@ -42,6 +42,7 @@ USERS = {
     "aude": Subject("user-aude", "auditor", {"acme": (*_READ, Privilege.AUDIT_READ)}),
     "nora": Subject("user-nora", "editor", {"globex": _EDIT}),
     "seller": Subject("user-seller", "seller", {"*": (Privilege.CATALOGUE_EDIT,)}),
+    "otto": Subject("user-otto", "operator", {"*": (Privilege.CLOCK_EDIT, Privilege.AUDIT_READ)}),
 }
 
 
@@ -76,7 +77,8 @@ class DevelopmentIssuer:
         return self.token(USERS[name])
 
     def service_token(self, service: str) -> str:
-        return self.token(Subject(f"service-{service}", "service", {"*": (Privilege.AUDIT_READ,)}))
+        moves_the_clock = (Privilege.CLOCK_EDIT,) if service == "gateway" else ()
+        return self.token(Subject(f"service-{service}", "service", {"*": (Privilege.AUDIT_READ, *moves_the_clock)}))
 
     def write_tokens(self, folder: Path) -> None:
         """Writes a fresh token of every demo user, and of every service under services/, replacing whole files."""

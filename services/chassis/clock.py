@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,12 +25,18 @@ class SystemClock:
 class Setting:
     """It was `at` when the system's clock said `since`; since then time goes by. It stands still if `since` is None.
 
-    until: where it is being moved to, when somebody moves it.
+    until: where it is being moved to, when somebody moves it. stand_still: whether it stays there then.
     """
 
     at: datetime
     since: datetime | None
     until: datetime | None = None
+    stand_still: bool = False
+
+    @classmethod
+    def running(cls, at: datetime) -> "Setting":
+        """It is `at`, and time goes by from here on."""
+        return cls(at, since=datetime.now(UTC))
 
     def now(self) -> datetime:
         return self.at + (datetime.now(UTC) - self.since) if self.since else self.at
@@ -65,7 +72,10 @@ class SetClock:
     def set(self, setting: Setting) -> None:
         """For every process, from its next look on. Raises OSError."""
         draft = self._file.with_suffix(".new")
-        draft.write_text(json.dumps({name: _text(getattr(setting, name)) for name in Setting.__slots__}))
+        draft.write_text(json.dumps({**_texts(setting), "stand_still": setting.stand_still}))
+        # The kernel's own stamps are some milliseconds coarse, and inodes are used again: readers would miss a setting.
+        now_ns = time.time_ns()
+        os.utime(draft, ns=(now_ns, now_ns))
         os.replace(draft, self._file)
 
 
@@ -88,10 +98,15 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+_INSTANTS = ("at", "since", "until")
+
+
 def _read(text: str) -> Setting:
     members = json.loads(text)
-    return Setting(**{name: members[name] and datetime.fromisoformat(members[name]) for name in Setting.__slots__})
+    at, since, until = (members[name] and datetime.fromisoformat(members[name]) for name in _INSTANTS)
+    return Setting(at, since, until, members.get("stand_still", False))
 
 
-def _text(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
+def _texts(setting: Setting) -> dict[str, str | None]:
+    instants = {name: getattr(setting, name) for name in _INSTANTS}
+    return {name: at and at.isoformat() for name, at in instants.items()}

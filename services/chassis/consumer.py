@@ -67,6 +67,11 @@ class Consumer:
         """Whether everything of an account up to a position of an owner's log is applied, after waiting for it."""
         return await self.followers[owner].wait_for(account_id, position, timeout_s)
 
+    async def catch_up(self) -> None:
+        """As Follower.catch_up, of every owner."""
+        for follower in self.followers.values():
+            await follower.catch_up()
+
     async def replay_parked(self, owner: Owner, stream: str) -> int:
         """As Follower.replay."""
         return await self.followers[owner].replay(stream)

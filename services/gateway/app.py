@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from contracts.topics import Owner
 from services.chassis import parked
 from services.chassis.auth import Authenticator, ServiceToken
-from services.chassis.clock import clock_of
+from services.chassis.clock import SetClock, clock_of
 from services.chassis.consumer import Consumer, consuming
 from services.chassis.feed import FeedClient
 from services.chassis.health import Check
@@ -19,11 +19,13 @@ from services.chassis.metrics import Metrics
 
 from .filling import InBatches
 from .forwarding import Forwarder, connections
+from .mover import Mover, moving
 from .postgres_read_store import open_postgres_read_store
 from .read_store import ReadStore, ReadStoreUnavailable
 from .reads import Reads, unavailable
 from .routes import routes
 from .settings import GatewaySettings
+from .settling import SettlingOwner
 from .sqlite_read_store import open_sqlite_read_store
 from .waiting import Waiter
 
@@ -51,10 +53,15 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
             consumer = Consumer(store, feeds, settings.kafka_bootstrap, store.group, settings.partitions, store.shared)
             checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
             waiter = Waiter(consumer, waiting, settings.renewals_url, settings.read_wait_s)
-            async with consuming(consumer, metrics):
+            clock, mover = clock_of(settings.clock_file), None
+            if isinstance(clock, SetClock):
+                owners = [SettlingOwner(owner, url, session, token) for owner, url in urls.items()]
+                mover = Mover(clock, owners, consumer.catch_up)
+            async with consuming(consumer, metrics), moving(mover):
                 yield {
                     "consumer": consumer,
-                    "reads": Reads(store, waiter, clock_of(settings.clock_file)),
+                    "mover": mover,
+                    "reads": Reads(store, waiter, clock),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
                 }
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from contracts.plan_commands import CommandAnswer, Quote
 
 from .answers import Breakdown, CatalogueForSale, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
+from .clock import ClockView
 from .device_examples import DEVICE_ANSWERS
 
 Example = dict[str, Any]
@@ -205,4 +206,12 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "expires_at": "2026-02-10T10:15:00Z",
     },
     **DEVICE_ANSWERS,
+    ClockView: {
+        "now": "2026-02-01T05:00:00Z",
+        "standing_still": True,
+        "moving_to": "2026-03-18T12:00:00Z",
+        "due_next_at": "2026-02-03T23:00:00Z",
+        "steps": 3,
+        "reason": None,
+    },
 }

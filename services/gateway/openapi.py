@@ -25,6 +25,7 @@ from .answers import (
     ProductCard,
     ProductCards,
 )
+from .clock import CLOCK, ClockBody, ClockView
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
 from .examples import ANSWERS
@@ -39,6 +40,7 @@ RECORDED = ("idempotency_key_reused", "idempotency_key_invalid", "command_in_fli
 QUOTED = ("quote_forged", "quote_expired", "quote_stale")
 REVISED = ("revision_required", "revision_stale")
 READ = (*ANY, "read_model_behind", "read_store_unavailable")
+CLOCKED = ("unauthenticated", "not_found", "internal_error")
 
 _ID = {"type": "string", "pattern": r"^[A-Za-z0-9_.:-]+$", "minLength": 1, "maxLength": 128}
 _PATH_EXAMPLES = {
@@ -151,6 +153,7 @@ def document() -> Document:
         paths.setdefault(path, {})["get"] = _read(name, path, summary, answer, codes)
     for command in COMMANDS:
         paths.setdefault(command.path, {})[command.method.lower()] = _command(command)
+    paths[CLOCK] = {"get": _read_clock(), "post": _move_clock()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -161,7 +164,7 @@ def document() -> Document:
         },
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "tags": [{"name": "reads"}, {"name": "commands"}, {"name": "quotes"}],
+        "tags": [{"name": "reads"}, {"name": "commands"}, {"name": "quotes"}, {"name": "clock"}],
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -208,6 +211,37 @@ def _command(command: Forwarded) -> Document:
             "content": {"application/json": {"schema": _ref(command.body), "example": command.example}},
         },
         "responses": {str(command.status): _success(command.summary, answer, told), **_failures(codes)},
+    }
+
+
+def _read_clock() -> Document:
+    return {
+        "tags": ["clock"],
+        "operationId": "read_clock",
+        "summary": "What time it is, in a development portal whose clock can be set",
+        "parameters": [],
+        "responses": {
+            "200": _success("Where the clock is, and where it is going", ClockView, ("X-Correlation-Id",)),
+            **_failures(CLOCKED),
+        },
+    }
+
+
+def _move_clock() -> Document:
+    codes = (*CLOCKED, "forbidden", "invalid_request", "malformed_json", "body_too_large")
+    return {
+        "tags": ["clock"],
+        "operationId": "move_clock",
+        "summary": "Move the clock on, and do all that is due on the way; or let it stand still or run",
+        "parameters": [],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(ClockBody), "example": {"forward": "45d"}}},
+        },
+        "responses": {
+            "202": _success("It is on its way: read the clock to see it arrive", ClockView, ("X-Correlation-Id",)),
+            **_failures((*codes, "clock_backwards", "clock_moving", "clock_too_far")),
+        },
     }
 
 
@@ -263,8 +297,8 @@ def _ref(model: type[BaseModel]) -> Document:
 
 def _schemas() -> Document:
     """Bodies as a client may send them, answers as it will get them (with every member, even those with a default)."""
-    sent = {command.body for command in COMMANDS}
-    received: set[type[BaseModel]] = {CommandAnswer, Quote, *(answer for _, _, _, answer, _ in _READS)}
+    sent: set[type[BaseModel]] = {ClockBody, *(command.body for command in COMMANDS)}
+    received: set[type[BaseModel]] = {ClockView, CommandAnswer, Quote, *(answer for _, _, _, answer, _ in _READS)}
     schemas: Document = {"Problem": PROBLEM_SCHEMA}
     schemas |= _definitions(received, "serialization") | _definitions(sent, "validation")
     return dict(sorted(schemas.items()))

@@ -19,6 +19,7 @@ from contracts.topics import Owner
 from services.chassis import http
 
 from . import device_reads, openapi, reads
+from .clock import CLOCK, move_clock, read_clock
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
 from .forwarded import ACCOUNT, Forwarded
@@ -60,10 +61,12 @@ class Address(Route):
 
 
 def routes() -> list[Route]:
-    """Needs `reads` (reads.Reads) and `forwarders` (by owner) in request.state."""
+    """Needs `reads` (reads.Reads), `forwarders` (by owner) and `mover` (or None) in request.state."""
     return [
         *(Address(path, read, methods=["GET"]) for path, read in READS.items()),
         *(Address(command.path, _forwarding(command), methods=[command.method]) for command in COMMANDS),
+        Address(CLOCK, read_clock, methods=["GET"]),
+        Address(CLOCK, move_clock, methods=["POST"]),
         Address("/openapi.json", _openapi, methods=["GET"]),
         Address("/", _landing, methods=["GET"]),
     ]

@@ -48,3 +48,12 @@ def test_a_set_clock_stands_still_or_goes_on_for_everybody(tmp_path: Path) -> No
     assert mine.now() == theirs.now() == noon
     mine.set(Setting(noon, since=datetime.now(UTC) - timedelta(hours=1)))
     assert timedelta(hours=1) <= theirs.now() - noon < timedelta(hours=1, minutes=1)
+
+
+def test_two_settings_in_one_moment_are_told_apart(tmp_path: Path) -> None:
+    """The kernel's stamps are coarse, and it gives a freed inode to the next file."""
+    mine, theirs = SetClock(tmp_path / "clock.json"), SetClock(tmp_path / "clock.json")
+    for minutes in range(500):
+        at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+        mine.set(Setting(at, since=None, until=at, stand_still=True))
+        assert theirs.setting() == Setting(at, None, at, stand_still=True)

@@ -21,6 +21,7 @@ from services.chassis.auth import Authenticator
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.gateway.forwarding import Forwarder, connections
+from services.gateway.mover import Mover
 from services.gateway.reads import Reads
 from services.gateway.routes import routes
 from services.gateway.sqlite_read_store import SqliteReadStore
@@ -38,6 +39,7 @@ GRANTS = {
     "auditor": {"acme": ["Audit:Read"]},
     "stranger": {"globex": [READ, EDIT]},
     "support": {"*": [READ]},
+    "operator": {"*": ["Clock:Edit"]},
 }
 WAIT_S = 0.2
 
@@ -149,7 +151,7 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(folder: Path) -> AsyncIterator[Gateway]:
+async def gateway(folder: Path, mover: Mover | None = None) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as opened:
         plans, renewals, devices = [await opened.enter_async_context(upstream()) for _ in range(3)]
         store = await SqliteReadStore.open(folder / "read.sqlite3")
@@ -158,6 +160,7 @@ async def gateway(folder: Path) -> AsyncIterator[Gateway]:
         following, clock = Following(store), FixedClock()
         state = {
             "reads": Reads(store, Waiter(following, session, renewals.url, WAIT_S), clock),
+            "mover": mover,
             "forwarders": {
                 Owner.PLANS: Forwarder(session, plans.url, Owner.PLANS),
                 Owner.RENEWALS: Forwarder(session, renewals.url, Owner.RENEWALS),

@@ -16,7 +16,7 @@ from services.cli import app
 cli = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["run", "token", "demo", "status"])
+@pytest.mark.parametrize("command", ["run", "token", "demo", "status", "clock"])
 def test_every_command_teaches_by_example(command: str) -> None:
     said = cli.invoke(app, [command, "--help"]).stdout
     assert f"billing {command}" in said
@@ -39,10 +39,13 @@ def test_a_token_is_printed_for_a_demo_user(tmp_path: Path) -> None:
 
 def test_a_user_nobody_knows_is_one_sentence(tmp_path: Path) -> None:
     result = cli.invoke(app, ["token", "mallory", "--data-dir", str(tmp_path)])
-    assert str(result.exception) == "There is no demo user 'mallory': choose one of olive, victor, aude, nora, seller."
+    assert (
+        str(result.exception)
+        == "There is no demo user 'mallory': choose one of olive, victor, aude, nora, seller, otto."
+    )
 
 
-@pytest.mark.parametrize("command", ["status", "demo"])
+@pytest.mark.parametrize("command", ["status", "demo", "clock"])
 def test_without_a_running_portal_the_way_to_start_one_is_told(command: str, tmp_path: Path) -> None:
     result = cli.invoke(app, [command, "--data-dir", str(tmp_path)])
     assert result.exit_code == 1
@@ -62,3 +65,10 @@ def test_a_demo_that_cannot_be_loaded_is_one_sentence(tmp_path: Path) -> None:
     result = cli.invoke(app, ["demo", "--data-dir", str(tmp_path)])
     assert result.exit_code == 1
     assert "got no answer" in str(result.exception) + result.output
+
+
+@pytest.mark.parametrize("wish", ["forward", "set", "run 1d", "stop 1d", "back 1d", "45d"])
+def test_a_wish_about_the_clock_that_makes_no_sense_is_one_sentence(wish: str, tmp_path: Path) -> None:
+    result = cli.invoke(app, ["clock", *wish.split(), "--data-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "see billing clock --help" in str(result.exception) + result.output
