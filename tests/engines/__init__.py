@@ -4,7 +4,7 @@
 addresses from the environment. One that cannot be had is a loud skip, or a failure when REQUIRE_ENGINES names it.
 """
 
-from .broker import Broker, free_port, records_in, until
+from .broker import READY_S, Broker, free_port, records_in, until
 from .tansu import Tansu
 
-__all__ = ["Broker", "Tansu", "free_port", "records_in", "until"]
+__all__ = ["READY_S", "Broker", "Tansu", "free_port", "records_in", "until"]
