@@ -159,18 +159,15 @@ class Follower:
         give, and to look as well, for what was said while that connection was lost.
         """
         self._waiting += 1
-        if self._shared and self._looker is None:
+        if self._shared and (self._looker is None or self._looker.done()):
             self._looker = asyncio.create_task(self._look())
         try:
             yield
         finally:
-            self._waiting -= 1
-            if self._looker and not self._waiting:
-                self._looker.cancel()
-                self._looker = None
+            self._waiting -= 1  # the last one: looking ends by itself; cancelled, it would leave a query behind
 
     async def _look(self) -> None:
-        while True:
+        while self._waiting:
             with suppress(Exception):  # the sink is away: whoever waits, waits on
                 self._seen = await self._sink.checkpoints(self.owner)
                 async with self._moved:
