@@ -15,11 +15,13 @@ import structlog
 from fastapi import APIRouter, Depends, Request
 
 from contracts.plan_actions import Privilege
+from contracts.problems import Refused
 
 from . import http
 from .auth import EVERYWHERE, Caller
 from .clock import Clock, instant
 from .event_store import EventStore
+from .feed import FeedUnavailable
 from .follower import Follower, pause
 
 LOOK_EVERY_S = 1.0
@@ -50,9 +52,15 @@ class Settler:
         self._turn = asyncio.Lock()
 
     async def settle(self) -> tuple[int, datetime | None]:
-        """Takes in what the others have recorded and does what is due; where the log ends then, and when it goes on."""
+        """Takes in what the others have recorded and does what is due; where the log ends then, and when it goes on.
+
+        Raises Refused owner_unavailable, with the owner that cannot be followed.
+        """
         for follower in self._followers:
-            await follower.catch_up()
+            try:
+                await follower.catch_up()
+            except FeedUnavailable as error:
+                raise Refused("owner_unavailable", owner=follower.owner) from error
         await self.carry_out()
         due = [at for agenda in self._agendas if (at := await agenda.next_at())]
         return await self._store.head(), min(due, default=None)

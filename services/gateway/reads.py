@@ -133,7 +133,8 @@ async def admitted(
     if privilege not in privileges:
         raise Refused("forbidden", privilege=privilege)
     reads: Reads = request.state.reads
-    if position := wanted(request):
+    position = wanted(request)
+    if position:
         owner, number = position
         if of_renewals and owner is Owner.PLANS:
             await reads.waiter.effects_reached(account_id, number, request.headers["authorization"])
@@ -141,6 +142,8 @@ async def admitted(
             await reads.waiter.reached(owner, account_id, number)
     row = await reads.store.row(account.TABLE, account_id)
     if row is None:
+        if position and owner is not Owner.PLANS:  # it has a position there, so plans have it: we are behind with them
+            raise Refused("read_model_behind", wanted=f"{owner}:{number}")
         raise Refused("account_not_found")
     return Asked(reads, account_id, row, privileges, today(reads.clock, opened(row)["time_zone"]))
 

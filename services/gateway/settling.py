@@ -40,9 +40,11 @@ class SettlingOwner:
             raise Unsettled(f"{self.name} is away: {error or type(error).__name__}.") from error
         try:
             members = orjson.loads(body)
+            if waits_for := members.get("owner"):
+                raise Unsettled(f"{self.name} waits for {waits_for}, which is away.")
             if answer.status != 200:
                 raise Unsettled(f"{self.name} could not settle: {answer.status} {members['code']}.")
             due = members["next_due_at"]
             return Settled(int(members["head"]), datetime.fromisoformat(due) if due else None)
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise Unsettled(f"{self.name} answered {answer.status} with something else than where it is.") from error

@@ -124,6 +124,9 @@ async def test_an_order_is_decided_while_plans_are_away_by_what_is_known(tmp_pat
         done(await customer.place(phones(1)))
         away = await customer.place(phones(31))
         assert (problem(away), away.json()["owner"]) == ("owner_unavailable", "plans")
+        mover = issuer.token(sub="mover", grants={"*": [Privilege.CLOCK_EDIT]})
+        unsettled = await customer.devices.post("/settle", headers={"Authorization": f"Bearer {mover}"})
+        assert (problem(unsettled), unsettled.json()["owner"]) == ("owner_unavailable", "plans")
         unready = (await customer.devices.get("/health/ready")).json()
         assert [check["name"] for check in unready["checks"] if not check["ok"]] == ["plans_followed"]
 

@@ -212,6 +212,11 @@ async def test_an_owner_is_asked_to_settle_with_the_gateways_own_token() -> None
         (web.json_response, "something else than where it is"),
         (lambda _: web.Response(text="<html>"), "something else than where it is"),
         (lambda _: web.json_response({"code": "forbidden"}, status=403), "plans could not settle: 403 forbidden."),
+        (
+            lambda _: web.json_response({"code": "owner_unavailable", "owner": "renewals"}, status=503),
+            "plans waits for renewals, which is away.",
+        ),
+        (lambda _: web.json_response([]), "something else than where it is"),
         (lambda _: web.Response(status=502, text="bad gateway"), "answered 502"),
         (lambda _: web.json_response({"head": None, "next_due_at": None}), "something else than where it is"),
     ],

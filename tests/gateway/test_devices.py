@@ -180,5 +180,15 @@ async def test_a_read_waits_for_the_order_it_names(shown: Gateway) -> None:
     assert problem(behind) == (503, "read_model_behind")
 
 
+async def test_an_account_that_was_not_heard_of_yet_is_not_denied_to_who_knows_better(shown: Gateway) -> None:
+    """Devices were read up to the order, plans not up to the account: it is there, and we are behind."""
+    history = started("acme")
+    history.write(Owner.DEVICES, "deviceorder-o1", "acme", placed().told)
+    await shown.following.take_in(Owner.DEVICES, history.logs[Owner.DEVICES])
+    position = history.logs[Owner.DEVICES][-1].position
+    assert problem(await shown.get(f"{ORDERS}/o1?min_position=devices:{position}")) == (503, "read_model_behind")
+    assert problem(await shown.get(f"{ORDERS}/o1")) == (404, "account_not_found")
+
+
 def test_times_are_told_in_utc() -> None:
     assert devices.order(row_of(placed()), NOON, EDITOR).hold_until == datetime(2026, 6, 2, 16, tzinfo=UTC)

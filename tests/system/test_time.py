@@ -54,17 +54,18 @@ class Customer:
 
     def read(self, what: str) -> Any:
         """Once everything that is recorded is shown."""
-        feed = {"Authorization": f"Bearer {self.portal.auditor()}"}
-        head = self.portal.http.get(f"{self.portal.url('renewals')}/events/head", headers=feed).json()["position"]
+        self.ask("GET", f"{ACME}/product-cards?min_position=plans:{self._head('plans')}")
         mark = "&" if "?" in what else "?"
-        plans = self.portal.http.get(f"{self.portal.url('plans')}/events/head", headers=feed).json()["position"]
-        self.ask("GET", f"{ACME}/product-cards?min_position=plans:{plans}")
-        return self.ask("GET", f"{ACME}/{what}{mark}min_position=renewals:{head}")
+        return self.ask("GET", f"{ACME}/{what}{mark}min_position=renewals:{self._head('renewals')}")
 
     def read_devices(self, what: str) -> Any:
+        self.ask("GET", f"{ACME}/product-cards?min_position=plans:{self._head('plans')}")
+        return self.ask("GET", f"{ACME}/{what}?min_position=devices:{self._head('devices')}")
+
+    def _head(self, owner: str) -> int:
         feed = {"Authorization": f"Bearer {self.portal.auditor()}"}
-        head = self.portal.http.get(f"{self.portal.url('devices')}/events/head", headers=feed).json()["position"]
-        return self.ask("GET", f"{ACME}/{what}?min_position=devices:{head}")
+        position: int = self.portal.http.get(f"{self.portal.url(owner)}/events/head", headers=feed).json()["position"]
+        return position
 
     def invoices(self) -> list[dict[str, Any]]:
         """The oldest first."""
