@@ -10,13 +10,15 @@ import orjson
 from contracts.envelope import Envelope
 from contracts.topics import Owner
 
+from .derived_file import open_derived
 from .sink import Parked
 
+VERSION = 1
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS checkpoints (
+CREATE TABLE checkpoints (
     owner TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (owner, partition)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parked (
+CREATE TABLE parked (
     owner TEXT NOT NULL, position INTEGER NOT NULL, stream TEXT NOT NULL, envelope BLOB NOT NULL, reason TEXT NOT NULL,
     PRIMARY KEY (owner, position)
 ) WITHOUT ROWID;
@@ -36,11 +38,10 @@ class Checkpoints:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator["Checkpoints"]:
-        db = sqlite3.connect(path, isolation_level=None)
+        # Checkpoints lost with the machine only mean that events are looked at again.
+        db = open_derived(path, VERSION, SCHEMA)
+        db.isolation_level = None
         try:
-            # A checkpoint lost with the machine only means that events are looked at again.
-            db.execute("PRAGMA synchronous = OFF")
-            db.executescript(SCHEMA)
             yield cls(db)
         finally:
             db.close()

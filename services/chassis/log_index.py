@@ -15,6 +15,7 @@ import structlog
 
 from contracts.envelope import Record
 
+from .derived_file import open_derived
 from .event_store import START, EventStore, StoreError, StoreUnavailable
 
 FOLLOW_EVERY_S = 5.0
@@ -46,7 +47,7 @@ class LogIndex:
     @classmethod
     @asynccontextmanager
     async def open(cls, store: EventStore, path: Path) -> AsyncIterator[Self]:
-        index = cls(store, cls._database(path))
+        index = cls(store, open_derived(path, cls.VERSION, f"{FOLLOWED}{cls.SCHEMA}"))
         follower = asyncio.create_task(index._follow())
         try:
             yield index
@@ -91,24 +92,3 @@ class LogIndex:
                 if record.type in self.TYPES:
                     self.apply(record)
             self._db.execute("UPDATE followed SET position = ?", (records[-1].position,))
-
-    @classmethod
-    def _database(cls, path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path)
-        if not cls._is_current(db):
-            db.close()
-            for file in (path, path.with_name(f"{path.name}-journal")):
-                file.unlink(missing_ok=True)
-            db = sqlite3.connect(path)
-            db.executescript(f"{FOLLOWED}{cls.SCHEMA}; PRAGMA user_version = {cls.VERSION};")
-        db.execute("PRAGMA synchronous = OFF")  # a file lost with the machine is built again from the log
-        return db
-
-    @classmethod
-    def _is_current(cls, db: sqlite3.Connection) -> bool:
-        """False also for a file that a crash of the machine has torn: it was never synced."""
-        try:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            return bool(version == cls.VERSION and db.execute("PRAGMA quick_check").fetchone()[0] == "ok")
-        except sqlite3.DatabaseError:
-            return False

@@ -15,6 +15,7 @@ from .follower import Follower, pause
 from .sink import Sink
 
 READ_EVENTS = 500
+PARTITIONS = 1  # a log is not divided, as a topic is
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +44,9 @@ class OwnFeed:
 
 
 @asynccontextmanager
-async def following_itself(owner: Owner, store: EventStore, sink: Sink) -> AsyncIterator[Follower]:
-    """A follower that takes in every event as soon as it is recorded."""
-    follower = Follower(owner, OwnFeed(store), sink, partitions=1)
+async def following_itself(owner: Owner, store: EventStore, sink: Sink, shared: bool) -> AsyncIterator[Follower]:
+    """A follower that takes in every event as soon as it is recorded. sink: of PARTITIONS. shared: as in Follower."""
+    follower = Follower(owner, OwnFeed(store), sink, PARTITIONS, shared)
     await follower.load()
     running = asyncio.create_task(_follow(follower, store))
     try:

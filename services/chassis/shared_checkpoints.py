@@ -57,14 +57,17 @@ class SharedCheckpoints:
 
 
 @asynccontextmanager
-async def open_checkpoints(service: str, settings: ServiceSettings) -> AsyncIterator[Checkpoints | SharedCheckpoints]:
-    """Raises DatabaseUnavailable."""
+async def open_checkpoints(
+    service: str, settings: ServiceSettings, partitions: int | None = None
+) -> AsyncIterator[Checkpoints | SharedCheckpoints]:
+    """partitions: of what is followed, if not those of the topics. Raises DatabaseUnavailable."""
     if settings.database is None:
-        with Checkpoints.open(settings.data_dir / "checkpoints.sqlite3") as checkpoints:
+        with Checkpoints.open(settings.data_dir / f"{service}_checkpoints.sqlite3") as checkpoints:
             yield checkpoints
         return
     # With another number of partitions all is looked at again: checkpoints speak of partitions.
-    schema = f"{service}_checkpoints_{settings.partitions}"
+    partitions = partitions or settings.partitions
+    schema = f"{service}_checkpoints_{partitions}"
     async with open_database(settings.database.get_secret_value()) as database:
         await database.make_schema(schema, postgres_progress.TABLES, f"how far {service} has followed others' events")
-        yield SharedCheckpoints(database, Progress(database, schema, settings.partitions))
+        yield SharedCheckpoints(database, Progress(database, schema, partitions))

@@ -18,6 +18,7 @@ from contracts.devices import ShipmentDelivered
 from contracts.envelope import Record
 from services.chassis.clock import instant
 from services.chassis.command_handler import CommandHandler
+from services.chassis.derived_file import open_derived
 from services.chassis.event_store import START, EventStore
 
 from .carrier import Carrier
@@ -42,7 +43,6 @@ CREATE TABLE rented (stream TEXT, account_id TEXT NOT NULL, family TEXT, units I
 CREATE INDEX rented_by_account ON rented (account_id);
 CREATE TABLE followed (position INTEGER NOT NULL);
 INSERT INTO followed VALUES ({START});
-PRAGMA user_version = {VERSION};
 """
 
 
@@ -84,7 +84,7 @@ class DueIndex:
         leases: CommandHandler[Lease],
         carrier: Carrier,
     ) -> Iterator["DueIndex"]:
-        db = _database(path)
+        db = open_derived(path, VERSION, SCHEMA)
         try:
             yield cls(db, store, orders, leases, carrier)
         finally:
@@ -164,15 +164,3 @@ class DueIndex:
             units = {} if lease.status is LeaseStatus.ACTIVE else {lease.started.family: -1}
         due: list[Row] = [(stream, account_id, instant(step.at), None)] if step else []
         return due, [(stream, account_id, family, count) for family, count in units.items()]
-
-
-def _database(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path)
-    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        db.close()
-        for file in (path, path.with_name(f"{path.name}-journal")):
-            file.unlink(missing_ok=True)
-        db = sqlite3.connect(path)
-        db.executescript(SCHEMA)
-    db.execute("PRAGMA synchronous = OFF")  # a file lost with the machine is built again from the log
-    return db

@@ -23,6 +23,7 @@ from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.chassis.checkpoints import Checkpoints
 from services.chassis.consumer import CannotApply, Parked
+from services.chassis.derived_file import open_derived
 
 from .shop import Account, Shop
 
@@ -30,7 +31,7 @@ BOOK = "standard"  # the price book the plans service sells from
 
 # Raise the version whenever `_apply` changes: an index of another version is thrown away and followed anew.
 VERSION = 1
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE accounts (account_id TEXT PRIMARY KEY, currency TEXT NOT NULL, time_zone TEXT NOT NULL);
 CREATE TABLE bases (
     bundle_id TEXT PRIMARY KEY, account_id TEXT NOT NULL, sku TEXT NOT NULL, licences INTEGER NOT NULL, ends_on TEXT
@@ -41,7 +42,6 @@ CREATE TABLE holds (
 ) WITHOUT ROWID;
 CREATE INDEX bases_by_account ON bases (account_id);
 CREATE TABLE books (version INTEGER PRIMARY KEY, effective_from TEXT NOT NULL, body BLOB NOT NULL);
-PRAGMA user_version = {VERSION};
 """
 
 
@@ -59,7 +59,9 @@ class PlansIndex:
     def open(cls, folder: Path, ratio: int) -> Iterator["PlansIndex"]:
         """ratio: rented units for each licence (DOMAIN B13)."""
         path, checkpoints = folder / "plans_index.sqlite3", folder / "plans_followed.sqlite3"
-        db = _database(path, checkpoints)
+        # Both files or none: rows without their events would never be made again. And what is lost with the machine
+        # must be lost in both, so rows are on disk before a checkpoint.
+        db = open_derived(path, VERSION, SCHEMA, checkpoints, synchronous="FULL")
         try:
             with Checkpoints.open(checkpoints) as progress:
                 yield cls(db, progress, ratio)
@@ -171,16 +173,3 @@ def _base(started: Envelope) -> tuple[Any, ...]:
 @lru_cache(16)
 def _book(body: bytes) -> PriceBookPublished:
     return PriceBookPublished.model_validate_json(body)
-
-
-def _database(path: Path, checkpoints: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path)
-    if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        db.close()
-        for file in (path, path.with_name(f"{path.name}-journal"), checkpoints):
-            file.unlink(missing_ok=True)  # both: rows without their events would never be made again
-        db = sqlite3.connect(path)
-        db.executescript(SCHEMA)
-    # What is lost with the machine must be lost in both files or in none, so rows are on disk before a checkpoint.
-    db.execute("PRAGMA synchronous = FULL")
-    return db

@@ -81,7 +81,7 @@ class SqliteReadStore:
             return cls(lock, db, path, projections)
         except sqlite3.Error as error:
             os.close(lock)
-            raise ReadStoreUnavailable(f"{path} cannot be used: {error}") from error
+            raise ReadStoreUnavailable(f"{path} cannot be used: {error}; without it, it is built again") from error
 
     async def checkpoints(self, owner: Owner) -> dict[int, int]:
         query = "SELECT partition, position FROM checkpoints WHERE owner = ?"

@@ -10,7 +10,7 @@ import aiohttp
 from fastapi import FastAPI
 
 from contracts.topics import Owner
-from services.chassis import due, parked
+from services.chassis import due, own_log, parked
 from services.chassis.auth import Authenticator, ServiceToken
 from services.chassis.clock import clock_of
 from services.chassis.command_handler import CommandHandler
@@ -20,7 +20,6 @@ from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
-from services.chassis.own_log import following_itself
 from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 from services.chassis.shared_checkpoints import open_checkpoints
@@ -63,15 +62,19 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
                 Owner.PLANS: FeedClient(settings.plans_url, session, token),
                 Owner.DEVICES: FeedClient(settings.devices_url, session, token),
             }
-            async with open_checkpoints("renewals", settings) as progress:
+            async with (
+                open_checkpoints("renewals", settings) as progress,
+                open_checkpoints("renewals_own_log", settings, own_log.PARTITIONS) as own_progress,
+            ):
                 reactions = Reactions(ledger, lambda: consumer.followers[Owner.PLANS].catch_up())
                 sink = PolicySink(reactions.react, progress)
                 bootstrap, partitions = settings.kafka_bootstrap, settings.partitions
                 consumer = Consumer(sink, feeds, bootstrap, "renewals", partitions, progress.shared)
                 checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
                 plans, devices = consumer.followers[Owner.PLANS], consumer.followers[Owner.DEVICES]
+                own_sink = PolicySink(OwnReactions(ledger).react, own_progress)
                 async with (
-                    following_itself(Owner.RENEWALS, store, PolicySink(OwnReactions(ledger).react, progress)) as itself,
+                    own_log.following_itself(Owner.RENEWALS, store, own_sink, own_progress.shared) as itself,
                     consuming(consumer, metrics),
                 ):
                     settler = Settler(store, clock, [Calendar(index, ledger, plans, clock)], [plans, devices, itself])

@@ -144,3 +144,15 @@ async def test_commands_succeed_while_nobody_listens_where_kafka_should_be(custo
     done(await customer.place(phones(1)))
     await customer.settler.settle()
     assert (await replace(customer).devices.get("/health/live")).status_code == 200
+
+
+async def test_indexes_that_a_crash_has_torn_are_followed_anew(tmp_path: Path) -> None:
+    clock = noon_clock()
+    async with devices_service(tmp_path, issuer, clock) as customer:
+        done(await customer.place(phones(1)))
+    for name in ("plans_index", "due"):
+        path = tmp_path / "devices" / f"{name}.sqlite3"
+        path.write_bytes(path.read_bytes()[:4096] + bytes(path.stat().st_size - 4096))
+    async with devices_service(tmp_path, issuer, clock) as customer:
+        assert problem(await customer.place(phones(30))) == "device_ratio"  # 1 of 30 is out already
+        done(await customer.place(phones(29)))

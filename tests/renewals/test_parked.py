@@ -32,7 +32,7 @@ REPLAY = "/parked/plans/plan-bundle-2/replay"
 @asynccontextmanager
 async def renewals(folder: Path) -> AsyncIterator[tuple[Consumer, httpx2.AsyncClient]]:
     """A consumer with the routes beside it; news is handed to its follower by hand."""
-    with Checkpoints.open(folder / "checkpoints.sqlite3") as progress:
+    with Checkpoints.open(folder / "renewals_checkpoints.sqlite3") as progress:
         sink = PolicySink(Reactions(ledger(MemoryEventStore()), nobody_away).react, progress)
         consumer = Consumer(sink, {Owner.PLANS: StoreFeed(MemoryEventStore())}, "nowhere:1", "renewals", 1)
 
