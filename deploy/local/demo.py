@@ -1,66 +1,104 @@
-"""Loads the demo: real commands through the gateway, with fixed Idempotency-Keys, so a second run repeats nothing.
+"""Makes the demo: real commands through the gateway, on the days on which they happened, under a clock that is moved.
 
-Everything is dated today, the only day the system knows until its clock can be set.
+Every command has a fixed Idempotency-Key, so a second run repeats nothing, and one that was interrupted is completed.
 """
 
 import json
-from dataclasses import dataclass
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .client import Client
+from .client import Client, RequestFailed
 
 PRICE_BOOK = Path(__file__).with_name("price_book_v1.json")
 BOOK = "/api/v1/catalogue/standard/versions/1"
-ACME_ZONE = "America/New_York"
-GLOBEX_ZONE = "Europe/Vienna"
+CLOCK = "/api/v1/clock"
+OPERATOR = "otto"
+ACME, GLOBEX = "/api/v1/accounts/acme", "/api/v1/accounts/globex"
+LOOK_EVERY_S = 0.05
+MOVE_S = 300.0  # a minute at most, on a slow machine
+
+
+def _on(year: int, month: int, day: int) -> datetime:
+    """That day at 10 in New York, in winter."""
+    return datetime(year, month, day, 15, tzinfo=UTC)
+
+
+BEGIN = _on(2024, 12, 31)  # the first price book is published before it takes effect
+BOUGHT = _on(2026, 1, 31)
+GREW = _on(2026, 2, 10)
+ORDERED = _on(2026, 5, 14)
+CARD_WENT_BAD = _on(2026, 5, 16)
+END = datetime(2026, 5, 20, 3, tzinfo=UTC)  # 132 hours after the order: one parcel is there, the other on its way
 
 
 def load(client: Client) -> str:
-    """Returns the position of acme's last event, as `min_position` takes it. Raises RequestFailed."""
+    """Returns the position of the last event of acme's plans, as `min_position` takes it. Raises RequestFailed."""
     client.put("seller", BOOK, json.loads(PRICE_BOOK.read_text()), key="demo-price-book-1")
-    client.put("olive", "/api/v1/accounts/acme", {"currency": "USD", "time_zone": ACME_ZONE}, key="demo-account")
-    client.put("nora", "/api/v1/accounts/globex", {"currency": "USD", "time_zone": GLOBEX_ZONE}, key="demo-account")
-    Bundle.started(client, "nora", "globex", "workplace_pro", 3, "monthly")
-    return _load_acme(client)
-
-
-def _load_acme(client: Client) -> str:
-    workplace = Bundle.started(client, "olive", "acme", "workplace_business", 12, "annual")
+    _until(client, BOUGHT)
+    client.put("olive", ACME, {"currency": "USD", "time_zone": "America/New_York"}, key="demo-account")
+    client.put("nora", GLOBEX, {"currency": "USD", "time_zone": "Europe/Vienna"}, key="demo-account")
+    Bundle(client, "nora", GLOBEX, "workplace_pro", 3, "monthly")
+    workplace = Bundle(client, "olive", ACME, "workplace_business", 10, "annual")
     workplace.change("capacities", {"sku": "large_meeting_500", "quantity": 1})
     workplace.change("capacities", {"sku": "storage_200", "quantity": 1})
     for number in range(1, 10):
         workplace.change("assign-licence", {"assignee": f"person-{number}"})
-    phone = Bundle.started(client, "olive", "acme", "phone_us_unlimited", 8, "monthly")
-    phone.change("edit", {"quantity": 6})
-    Bundle.started(client, "olive", "acme", "rooms", 2, "monthly")
-    webinar = Bundle.started(client, "olive", "acme", "webinar_500", 1, "monthly")
+    phone = Bundle(client, "olive", ACME, "phone_us_unlimited", 8, "monthly")
+    rooms = Bundle(client, "olive", ACME, "rooms", 1, "monthly")
+    webinar = Bundle(client, "olive", ACME, "webinar_500", 1, "annual")
+    _until(client, GREW)
+    workplace.change("edit", {"quantity": 12})
+    rooms.change("edit", {"quantity": 2})
     webinar.change("cancel", {"reason": "not_needed_now", "comment": "The season is over."})
-    return webinar.position
+    _until(client, ORDERED)
+    phones = {"lines": [{"sku": "haas_desk_phone", "quantity": 10}], "ship_to": "office-1"}
+    client.post("olive", f"{ACME}/device-orders", phones, key="demo-phones")
+    phone.change("edit", {"quantity": 6})
+    _until(client, CARD_WENT_BAD)
+    client.put("olive", f"{ACME}/payment-method", {"token": "card-flaky"}, key="demo-card")
+    _until(client, END)
+    _let_time_go_by(client)
+    return phone.position
 
 
-@dataclass(slots=True)
 class Bundle:
-    """A plan being made. Its steps are numbered, so that each has the same key and If-Match in every run."""
+    """A plan being made. Its steps are numbered, so that each has the same key in every run."""
 
-    client: Client
-    user: str
-    path: str
-    sku: str
-    revision: int
-    position: str
-    steps: int = 0
-
-    @classmethod
-    def started(cls, client: Client, user: str, account: str, sku: str, quantity: int, cycle: str) -> "Bundle":
-        plans = f"/api/v1/accounts/{account}/plans"
+    def __init__(self, client: Client, user: str, account: str, sku: str, quantity: int, cycle: str) -> None:
         wish = {"sku": sku, "quantity": quantity, "cycle": cycle}
-        answer = client.post(user, plans, wish, key=f"demo-{sku}")
-        path = f"{plans}/{answer['stream'].removeprefix('plan-')}"
-        return cls(client, user, path, sku, answer["revision"], answer["position"])
+        answer = client.post(user, f"{account}/plans", wish, key=f"demo-{sku}")
+        self._client, self._user, self._key = client, user, f"demo-{sku}"
+        self._path = f"{account}/plans/{answer['stream'].removeprefix('plan-')}"
+        self._steps = 0
+        self.position: str = answer["position"]
 
     def change(self, name: str, body: dict[str, Any]) -> None:
-        self.steps += 1
-        key = f"demo-{self.sku}-{self.steps}"
-        answer = self.client.post(self.user, f"{self.path}/{name}", body, key=key, if_match=f'"{self.revision}"')
-        self.revision, self.position = answer["revision"], answer["position"]
+        self._steps += 1
+        answer = self._client.post(self._user, f"{self._path}/{name}", body, key=f"{self._key}-{self._steps}")
+        self.position = answer["position"]
+
+
+def _until(client: Client, at: datetime) -> None:
+    """Lets all happen that is due by then. Nothing, when it is later already: a portal that lives today has no past."""
+    if _instant(client.get(OPERATOR, CLOCK)["now"]) >= at:
+        return
+    client.post(OPERATOR, CLOCK, {"to": at.isoformat(), "stand_still": True}, key="demo")
+    deadline = time.monotonic() + MOVE_S
+    while (view := client.get(OPERATOR, CLOCK))["moving_to"]:
+        if time.monotonic() > deadline:
+            raise RequestFailed(f"The clock has not come to {at:%Y-%m-%d} within {MOVE_S:g} s: {view['reason']}")
+        time.sleep(LOOK_EVERY_S)
+    if view["reason"]:
+        raise RequestFailed(f"The clock stopped on its way to {at:%Y-%m-%d}: {view['reason']}")
+
+
+def _let_time_go_by(client: Client) -> None:
+    """From the demo's end. A clock that somebody has stopped elsewhere stays so."""
+    if _instant(client.get(OPERATOR, CLOCK)["now"]) == END:
+        client.post(OPERATOR, CLOCK, {"run": True}, key="demo")
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

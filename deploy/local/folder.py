@@ -38,6 +38,10 @@ class Folder:
     def state(self) -> Path:
         return self.root / "run.json"
 
+    def is_new(self) -> bool:
+        """Whether nothing was ever recorded in it, nor its clock set."""
+        return not self.clock.exists() and not (self.root / "plans").exists()
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Makes the folder and holds it. Raises SystemExit, in one sentence, when it cannot or another run does."""

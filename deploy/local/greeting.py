@@ -28,7 +28,11 @@ def introduction(url: str, tokens: Path, client: Client, min_position: str) -> s
     client.get("olive", f"{ACCOUNT}/plan-summary?min_position={min_position}")
     cards: list[dict[str, Any]] = client.get("olive", f"{ACCOUNT}/product-cards?min_position={min_position}")["cards"]
     export = f"  export TOKEN=$(cat {shlex.quote(_short(tokens / 'olive'))})"
-    return "\n".join((address(url), *_users(tokens), "", "Try it as olive, line by line:", export, *_lines(url, cards)))
+    now = client.get("otto", "/api/v1/clock")["now"]
+    when = f"There it is {now[:10]}; `billing clock forward 45d` lets 45 days go by."
+    return "\n".join(
+        (address(url), when, "", *_users(tokens), "", "Try it as olive, line by line:", export, *_lines(url, cards))
+    )
 
 
 def _users(tokens: Path) -> Iterator[str]:

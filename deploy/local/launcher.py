@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from services.chassis.clock import SetClock, Setting
+
 from . import demo
 from .client import Client, RequestFailed
 from .folder import Folder
@@ -62,6 +64,8 @@ def run(options: Options) -> None:
     with folder.taken(), ExitStack() as held:
         ports = _ports(options.port, held)
         folder.make_secrets()
+        if options.demo and folder.is_new():
+            SetClock(folder.clock).set(Setting(demo.BEGIN, since=None))
         issuer = DevelopmentIssuer(folder.issuer)
         issuer.write_tokens(folder.tokens)
         try:

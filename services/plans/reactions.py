@@ -18,6 +18,8 @@ from .calendar import SERVICE
 from .catalogue import Catalogue
 from .plan import Plan
 
+HOLD_AFTER = 2  # attempts to pay an invoice: one that failed may be a bank's bad day, and is tried again first
+
 
 class RenewalReactions:
     """stream: of the price book that is sold from."""
@@ -40,7 +42,9 @@ class RenewalReactions:
             case "renewals.RenewalFailed":
                 await self._lapse(event, RenewalFailed.model_validate(event.data, strict=False))
             case "renewals.PaymentFailed":
-                await self._hold(event, PaymentFailed.model_validate(event.data, strict=False))
+                failed = PaymentFailed.model_validate(event.data, strict=False)
+                if failed.attempt >= HOLD_AFTER:
+                    await self._hold(event, failed)
             case "renewals.InvoiceCollected":
                 await self._release(event, InvoiceCollected.model_validate(event.data, strict=False))
 

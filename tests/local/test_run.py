@@ -54,6 +54,11 @@ def test_the_demo_is_there_and_every_line_printed_does_what_it_says(portal: Port
     assert [line["sku"] for line in workplace["lines"]][1:] == ["large_meeting_500", "storage_200"]
     assert [change["after"]["quantity"] for change in before["phone_us_unlimited"]["pending_changes"]] == [6]
     assert before["webinar_500"]["status"] == "cancel_scheduled"
+    invoices = [invoice["status"] for invoice in read(portal, "invoices")["invoices"]]
+    assert (invoices[0], invoices[1:]) == ("past_due", ["collected"] * 11)
+    (order,) = read(portal, "device-orders")["orders"]
+    assert (order["units"], order["units_delivered"], order["units_in_transit"]) == (10, 6, 4)
+    assert workplace["term"] == {"start": "2026-01-31", "end": "2027-01-31"}
 
     export, *lines = _printed(portal)
     cards, quote, edited, bought, summary = (answer_of(export, line) for line in lines)
@@ -68,6 +73,12 @@ def test_the_demo_is_there_and_every_line_printed_does_what_it_says(portal: Port
     assert card["revision"] == bought["revision"] == workplace["revision"] + 2
 
 
+def test_the_demo_is_not_made_again(portal: Portal) -> None:
+    before = read(portal, "invoices"), read(portal, "device-orders")
+    assert billing_demo(portal) == "The demo is loaded.\n"
+    assert (read(portal, "invoices"), read(portal, "device-orders")) == before
+
+
 def test_a_run_goes_on_where_the_one_before_stopped_however_that_ended(portal: Portal) -> None:
     before = read(portal, "product-cards"), read(portal, "plan-summary")
     for ending in ENDINGS:
@@ -80,6 +91,11 @@ def test_a_part_that_is_killed_is_started_again(portal: Portal) -> None:
     for part in ("broker", "plans", "devices", "renewals", "gateway", "issuer"):
         portal.until_back(part, portal.kill(part))
         assert f"{part} was killed by SIGKILL; restarting it in 0.5 s." in portal.log.read_text()
+
+
+def billing_demo(portal: Portal) -> str:
+    command = [sys.executable, "-m", "services.cli", "demo", "--data-dir", str(portal.data_dir)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
 
 
 def _printed(portal: Portal) -> list[str]:

@@ -116,6 +116,9 @@ def test_who_never_pays_is_reminded_held_suspended_and_lapses(customer: Customer
     plan = customer.start("workplace_pro", 5)
     customer.forward("1h")
     (card,) = customer.read("product-cards")["cards"]
+    assert card["allowed_actions"]["edit_plan"]["allowed"], "it was tried once, and is tried again first"
+    customer.forward("2d")
+    (card,) = customer.read("product-cards")["cards"]
     assert card["allowed_actions"]["edit_plan"]["reason"] == "unpaid_invoices"
     assert card["allowed_actions"]["cancel_plan"]["allowed"]
     customer.forward("30d")
