@@ -32,22 +32,36 @@ def run(
     data_dir: DataDir = DATA_DIR,
     port: Annotated[int, typer.Option(help="The portal's port; 0 takes any free one.", min=0, max=65535)] = 8080,
     demo: Annotated[bool, typer.Option(help="Load the demo accounts.")] = True,
+    kafka: Annotated[
+        str | None, typer.Option(help="host:port of an Apache Kafka; embedded if left out.", envvar="BILLING_RUN_KAFKA")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="postgresql://… for the read models; SQLite if left out.", envvar="BILLING_RUN_DATABASE"),
+    ] = None,
+    event_store: Annotated[
+        str | None,
+        typer.Option(help="kurrentdb://… for the events; SQLite if left out.", envvar="BILLING_RUN_EVENT_STORE"),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every log line.")] = False,
 ) -> None:
     """Start the portal: broker, issuer, plans, devices, renewals and gateway, until Ctrl-C.
 
-    A second run goes on where the first one stopped.
+    A second run goes on where the first one stopped. With engines of yours, which keep what they were given, begin in
+    a data folder of its own. A password belongs into the variable rather than on the command line.
 
     Examples:
 
       billing run
 
       billing run --port 9000 --data-dir /tmp/try --verbose
+
+      billing run --kafka 127.0.0.1:9092 --database postgresql://me@127.0.0.1/billing --data-dir /tmp/try
     """
-    from deploy.local.launcher import Options
+    from deploy.local.launcher import Engines, Options
     from deploy.local.launcher import run as run_portal
 
-    run_portal(Options(data_dir, port, verbose, demo))
+    run_portal(Options(data_dir, port, verbose, demo, Engines(kafka, database, event_store)))
 
 
 @app.command()

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ WAIT_S = 60.0
 
 
 class Portal:
-    """Started in a data folder that outlives it. `log`: everything it said."""
+    """Started in a data folder that outlives it. `log`: everything it said. broker_forgets: when it is killed."""
+
+    broker_forgets = True
 
     def __init__(self, data_dir: Path, *options: str, start_s: float = START_S) -> None:
         self.data_dir = data_dir
@@ -79,6 +83,11 @@ class Portal:
     def token_for(self, subject: str, grants: Mapping[str, tuple[Privilege, ...]], role: str = "editor") -> str:
         """A token of anybody we like to be."""
         return DevelopmentIssuer(Folder(self.data_dir).issuer).token(Subject(subject, role, grants))
+
+    def read_models(self, query: str) -> list[tuple[Any, ...]]:
+        """What the running gateway's read models answer, asked beside it without ever writing."""
+        with closing(sqlite3.connect(f"file:{self.data_dir / 'gateway' / 'read.sqlite3'}?mode=ro", uri=True)) as db:
+            return db.execute(query).fetchall()
 
     @property
     def bootstrap(self) -> str:

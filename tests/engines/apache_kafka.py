@@ -77,6 +77,11 @@ class ApacheKafka:
         return broker
 
     @property
+    def pid(self) -> int:
+        """Of its process; 0 when there is none."""
+        return self._process.pid if self._process else 0
+
+    @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
 

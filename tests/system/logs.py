@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from contextlib import closing
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -105,16 +103,10 @@ def per_partition(records: Iterable[Members]) -> dict[int, list[Members]]:
 
 
 def live_rows(portal: Portal, table: str) -> list[tuple[str, str, int, bytes | None]]:
-    """The rows of a read model as the running gateway has them, read beside it without ever writing."""
-    with closing(_read_store(portal)) as db:
-        return db.execute(f"SELECT key, account_id, position, data FROM {table} ORDER BY key").fetchall()
+    """The rows of a read model as the running gateway has them."""
+    return portal.read_models(f"SELECT key, account_id, position, data FROM {table} ORDER BY key")
 
 
 def checkpoints(portal: Portal, owner: Owner) -> dict[int, int]:
     """How far the gateway has applied an owner's log, by partition."""
-    with closing(_read_store(portal)) as db:
-        return dict(db.execute("SELECT partition, position FROM checkpoints WHERE owner = ?", (owner,)).fetchall())
-
-
-def _read_store(portal: Portal) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{portal.data_dir / 'gateway' / 'read.sqlite3'}?mode=ro", uri=True)
+    return dict(portal.read_models(f"SELECT partition, position FROM checkpoints WHERE owner = '{owner}'"))

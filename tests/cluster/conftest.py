@@ -1,0 +1,39 @@
+"""The portal that the tests of the embedded one walk through here."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests import postgres
+from tests.engines.apache_kafka import ApacheKafka
+from tests.engines.missing import Missing, go_without
+from tests.postgres import postgres_url  # noqa: F401  a fixture
+
+from .portal import ClusterPortal
+
+
+@pytest.fixture(scope="package")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    try:
+        broker = ApacheKafka.formatted(tmp_path_factory.mktemp("kafka"))
+    except Missing as missing:
+        go_without("kafka", str(missing))
+    try:
+        asyncio.run(broker.start())
+        yield broker
+    finally:
+        broker.close()
+
+
+@pytest.fixture(scope="package")
+def portal(
+    kafka: ApacheKafka,
+    postgres_url: str,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ClusterPortal]:
+    with (
+        postgres.database(postgres_url) as database,
+        ClusterPortal(tmp_path_factory.mktemp("cluster") / "data", kafka, database) as running,
+    ):
+        yield running
