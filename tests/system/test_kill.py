@@ -41,15 +41,15 @@ async def test_nothing_acknowledged_is_lost_or_doubled_when_a_part_is_killed(
     assert any(each.tries > 1 for each in load.answered) or part in ("renewals", "broker")
 
     events = logs.feed(portal)
-    _check_store(events, load)
-    _check_cards(portal, events, load)
-    await _check_read_models(portal, tmp_path)
+    check_store(events, load)
+    check_cards(portal, events, load)
+    await check_read_models(portal, tmp_path)
     for owner in OWNERS:
         await _check_topic(portal, owner, heads[owner])
     _check_repetitions(load)
 
 
-def _check_store(events: list[Members], load: Load) -> None:
+def check_store(events: list[Members], load: Load) -> None:
     """The feed holds what was acknowledged, each event once, in order, and nothing else of these accounts."""
     acknowledged = {}
     for each in filter(lambda each: each.acknowledged, load.answered):
@@ -84,7 +84,7 @@ def _check_order(events: list[Members]) -> None:
         revisions[event["stream"]] += 1
 
 
-def _check_cards(portal: Portal, events: list[Members], load: Load) -> None:
+def check_cards(portal: Portal, events: list[Members], load: Load) -> None:
     """Every account reads its own writes; every card is at the last revision, and the summary adds up."""
     last = {event["stream"]: event["revision"] for event in events}
     position = f"plans:{events[-1]['position']}"
@@ -103,7 +103,7 @@ def _check_cards(portal: Portal, events: list[Members], load: Load) -> None:
         assert recomputed.shown_renewals(customer.read("/plan-summary", position)) == recomputed.as_shown(expected)
 
 
-async def _check_read_models(portal: Portal, folder: Path) -> None:
+async def check_read_models(portal: Portal, folder: Path) -> None:
     """A read store filled from the feeds has the rows the running gateway has."""
     for owner in OWNERS:
         head = logs.head(portal, owner)
