@@ -2,6 +2,7 @@
 
 python -m tests.bench                      with no history, then with 200,000 events of it
 python -m tests.bench --history 0 --seconds 2
+python -m tests.bench --history 0 --cluster   then over Apache Kafka and PostgreSQL, in the same run
 """
 
 import argparse
@@ -32,7 +33,10 @@ from services.chassis.feed import FeedClient
 from services.chassis.serve import spare_the_collector
 from services.gateway.filling import fill
 from services.gateway.sqlite_read_store import SqliteReadStore
+from tests import postgres
+from tests.cluster.portal import ClusterPortal
 from tests.engines import free_port
+from tests.engines.apache_kafka import ApacheKafka
 from tests.portal import Portal
 
 from . import broker_trip, history, load, wishes
@@ -48,21 +52,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--history", type=int, nargs="*", default=[0, 200_000], help="events in the store beforehand")
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement and round")
+    parser.add_argument("--cluster", action="store_true", help="then the same over Apache Kafka and PostgreSQL")
     options = parser.parse_args()
     for events in options.history:
-        with tempfile.TemporaryDirectory() as folder:
-            console.rule(f"{events:,} events of history")
-            asyncio.run(_measured(Path(folder), events, options.seconds))
+        for engines in (_embedded, *([_cluster] if options.cluster else [])):
+            with tempfile.TemporaryDirectory() as folder, engines(Path(folder)) as portal:
+                console.rule(f"{events:,} events of history, {type(portal).__name__}")
+                asyncio.run(_measured(portal, Path(folder), events, options.seconds))
 
 
-async def _measured(folder: Path, events: int, seconds: float) -> None:
-    data = folder / "portal"
+@contextmanager
+def _embedded(folder: Path) -> Iterator[Portal]:
+    yield Portal(folder / "portal", "--no-demo", start_s=600)
+
+
+@contextmanager
+def _cluster(folder: Path) -> Iterator[Portal]:
+    with postgres.server() as server, postgres.database(server.url) as database:
+        kafka = ApacheKafka.formatted(folder)
+        asyncio.run(kafka.start())
+        try:
+            yield ClusterPortal(folder / "portal", kafka, database, "--no-demo", start_s=600)
+        finally:
+            kafka.close()
+
+
+async def _measured(portal: Portal, folder: Path, events: int, seconds: float) -> None:
+    data = portal.data_dir
     if events:
         with console.status(f"writing {events:,} events"):
             (data / "plans").mkdir(parents=True)
             await history.write(data / "plans", events)
     with console.status("starting"):
-        portal = await asyncio.to_thread(Portal(data, "--no-demo", start_s=600).__enter__)
+        await asyncio.to_thread(portal.__enter__)
     try:
         bench = await asyncio.to_thread(Bench, portal, folder, seconds)
         table = Table("what", "ours", "raw limit", "ratio", "target")
@@ -102,7 +124,7 @@ class Bench:
         """At the plans service alone (what follows its commands is stopped meanwhile), with all that follows running
         on the same cores, and with the gateway in front as well."""
         for clients in CLIENTS:
-            with self._stopped("broker", "renewals", "gateway"):
+            with self._stopped("broker", "devices", "renewals", "gateway"):
                 await self._commands(table, clients, "plans", "plans service alone")
             await self._commands(table, clients, "plans", "plans service, all following")
             await self._commands(table, clients, "gateway", "through the gateway, all following")
@@ -136,7 +158,7 @@ class Bench:
 
     async def visibility(self, table: Table) -> None:
         """Acknowledged → on the card, and on the plan summary, which is two trips; beside the broker's own trip."""
-        trips = await broker_trip.measured(self._bootstrap(), PROBES)
+        trips = await broker_trip.measured(self._portal.bootstrap, PROBES)
         for name, path in (("card", self._card_path), ("summary", self._summary_path)):
             seen = await self._seen_after(path)
             for label, target, at in (("p50", "≤ +25", 0.5), ("p99", "≤ +80", 0.99)):
@@ -199,9 +221,6 @@ class Bench:
             await asyncio.sleep(0.01)
         writer.close()
         return seen
-
-    def _bootstrap(self) -> str:
-        return self._portal.url("broker").rpartition("/")[2]
 
 
 async def _lines(session: aiohttp.ClientSession, url: str, authorization: str) -> AsyncIterator[bytes]:

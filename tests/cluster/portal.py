@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from tests.engines.apache_kafka import ApacheKafka
-from tests.portal import Portal
+from tests.portal import START_S, Portal
 
 
 class ClusterPortal(Portal):
@@ -16,8 +16,9 @@ class ClusterPortal(Portal):
 
     broker_forgets = False
 
-    def __init__(self, data_dir: Path, kafka: ApacheKafka, database: str, *options: str) -> None:
-        super().__init__(data_dir, "--kafka", kafka.bootstrap, "--database", database, *options)
+    def __init__(self, data_dir: Path, kafka: ApacheKafka, database: str, *options: str, start_s: float = START_S):
+        engines = ("--kafka", kafka.bootstrap, "--database", database)
+        super().__init__(data_dir, *engines, *options, start_s=start_s)
         self._kafka, self._database = kafka, database
 
     @property
