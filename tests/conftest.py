@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from .engines import Broker, Tansu
+from .engines import Broker, Tansu, postgres
 from .engines.addresses import SOURCES, address, kafka, made_new
 from .engines.missing import Missing, go_without, report, required, used
 
@@ -45,9 +45,26 @@ def kurrentdb_uri(engines: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_url(engines: str) -> Iterator[str]:
-    """A real server's."""
-    with address("postgres", engines) as url:
+    """A real server's, where databases may be made."""
+    with address("postgres", engines, postgres.started) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of one database for all who keep out of each other's way."""
+    with postgres.database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def own_server() -> Iterator[postgres.Postgres]:
+    """To be killed and started again."""
+    try:
+        with postgres.server() as server:
+            yield server
+    except Missing as missing:
+        go_without("postgres", str(missing))
 
 
 @pytest.fixture

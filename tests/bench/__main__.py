@@ -33,9 +33,8 @@ from services.chassis.feed import FeedClient
 from services.chassis.serve import spare_the_collector
 from services.gateway.filling import fill
 from services.gateway.sqlite_read_store import SqliteReadStore
-from tests import postgres
 from tests.cluster.portal import ClusterPortal
-from tests.engines import free_port
+from tests.engines import free_port, postgres
 from tests.engines.apache_kafka import ApacheKafka
 from tests.portal import Portal
 

@@ -30,7 +30,7 @@ from services.gateway.read_store import ReadStore
 from services.gateway.sqlite_read_store import open_sqlite_read_store
 from tests.chassis.tokens import AUDIENCE, ISSUER, Issuer
 from tests.engines import free_port
-from tests.postgres import Postgres, database, server
+from tests.engines.postgres import Postgres, database, server
 
 from . import history, load, wishes
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import postgres
+from tests.engines import postgres
 from tests.engines.apache_kafka import ApacheKafka
 from tests.engines.missing import Missing, go_without
-from tests.postgres import postgres_url  # noqa: F401  a fixture
 
 from .portal import ClusterPortal
 
@@ -29,7 +28,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
 @pytest.fixture(scope="package")
 def portal(
     kafka: ApacheKafka,
-    postgres_url: str,  # noqa: F811
+    postgres_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ClusterPortal]:
     with (

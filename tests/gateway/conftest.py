@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import own_server, postgres_database, postgres_url  # noqa: F401  fixtures
-
 from .stores import PostgresStores, SqliteStores, Stores
 
 

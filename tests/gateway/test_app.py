@@ -25,7 +25,7 @@ from services.plans.commands import EditPlan
 from tests.chassis.test_feed import served
 from tests.chassis.tokens import AUDIENCE, ISSUER
 from tests.engines import free_port
-from tests.postgres import Postgres
+from tests.engines.postgres import Postgres
 
 from .gateway import ISSUED_BY, token
 from .history import History, asked, started

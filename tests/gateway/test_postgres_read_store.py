@@ -21,7 +21,7 @@ from services.gateway.postgres_read_store import PostgresReadStore, open_postgre
 from services.gateway.projections import PROJECTIONS
 from services.gateway.read_store import ReadStoreUnavailable
 from tests.engines import READY_S
-from tests.postgres import Postgres
+from tests.engines.postgres import Postgres
 
 from .counted import TABLE, counted, every_position, positions
 from .history import History

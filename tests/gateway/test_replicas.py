@@ -21,7 +21,7 @@ from tests.chassis.accounts import ACCOUNTS, PARTITIONS, event, happens
 from tests.chassis.ledger import StoreFeed
 from tests.chassis.test_consumer import LONG_S, log_of, relaying
 from tests.engines import Broker, until
-from tests.postgres import Postgres, database
+from tests.engines.postgres import Postgres, database
 
 from .counted import counted, every_position, positions
 

