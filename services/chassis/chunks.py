@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from contracts.envelope import Record
 
 from .event_store import CaughtUp, EventStore
+from .running import running
 
 CHUNK_EVENTS = 500
 CHUNK_BYTES = 700_000  # so that a partition's part of a chunk is one Kafka batch, which is appended whole or not at all
@@ -42,12 +43,8 @@ class Chunks:
 async def chunks_after(store: EventStore, after: int) -> AsyncIterator[Chunks]:
     """The log after a position, for ever."""
     waiting: _Waiting = asyncio.Queue(READ_AHEAD_EVENTS)
-    reader = asyncio.create_task(_read_ahead(store, after, waiting))
-    try:
+    async with running(_read_ahead(store, after, waiting)):
         yield Chunks(waiting)
-    finally:
-        reader.cancel()
-        await asyncio.wait((reader,))
 
 
 async def _read_ahead(store: EventStore, after: int, waiting: _Waiting) -> None:

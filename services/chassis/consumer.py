@@ -22,6 +22,7 @@ from contracts.topics import Owner, topic_of
 from . import kafka
 from .follower import Follower, Read, pause
 from .metrics import Metrics
+from .running import running
 from .sink import CannotApply, Feed, Parked, Sink
 
 __all__ = ["CannotApply", "Consumer", "Feed", "Parked", "Sink", "consuming"]
@@ -58,10 +59,12 @@ class Consumer:
         """Follows every owner until cancelled."""
         for follower in self.followers.values():
             await follower.load()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_kafka())
-            for follower in self.followers.values():
-                tasks.create_task(follower.verify())
+        verifying = [follower.verify() for follower in self.followers.values()]
+        async with running(self._follow_kafka(), *verifying) as tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)  # none ends, but by a mistake of ours
+            for task in tasks:
+                if task.done():
+                    task.result()
 
     async def wait_for(self, owner: Owner, account_id: str, position: int, timeout_s: float) -> bool:
         """Whether everything of an account up to a position of an owner's log is applied, after waiting for it."""
@@ -193,9 +196,5 @@ async def consuming(consumer: Consumer, metrics: Metrics) -> AsyncIterator[None]
         lambda: {(each.owner, source): count for each in followers for source, count in each.applied.items()},
         ("owner", "source"),
     )
-    running = asyncio.create_task(consumer.run())
-    try:
+    async with running(consumer.run()):
         yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])

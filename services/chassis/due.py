@@ -23,6 +23,7 @@ from .clock import Clock, instant
 from .event_store import EventStore
 from .feed import FeedUnavailable
 from .follower import Follower, pause
+from .running import running
 
 LOOK_EVERY_S = 1.0
 
@@ -87,12 +88,8 @@ class Settler:
 @asynccontextmanager
 async def punctual(settler: Settler) -> AsyncIterator[None]:
     """Runs it meanwhile."""
-    running = asyncio.create_task(settler.run())
-    try:
+    async with running(settler.run()):
         yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
 
 
 router = APIRouter()

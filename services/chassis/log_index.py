@@ -17,6 +17,7 @@ from contracts.envelope import Record
 
 from .derived_file import open_derived
 from .event_store import START, EventStore, StoreError, StoreUnavailable
+from .running import running
 
 FOLLOW_EVERY_S = 5.0
 COMMIT_EVERY = 5_000  # events
@@ -48,12 +49,10 @@ class LogIndex:
     @asynccontextmanager
     async def open(cls, store: EventStore, path: Path) -> AsyncIterator[Self]:
         index = cls(store, open_derived(path, cls.VERSION, f"{FOLLOWED}{cls.SCHEMA}"))
-        follower = asyncio.create_task(index._follow())
         try:
-            yield index
+            async with running(index._follow()):
+                yield index
         finally:
-            follower.cancel()
-            await asyncio.wait([follower])
             index._db.close()
 
     async def catch_up(self) -> None:

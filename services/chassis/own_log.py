@@ -1,6 +1,5 @@
 """A service that reacts to its own events: the same follower as for another owner's, fed from its own store."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -12,6 +11,7 @@ from contracts.topics import Owner
 
 from .event_store import CaughtUp, EventStore
 from .follower import Follower, pause
+from .running import running
 from .sink import Sink
 
 READ_EVENTS = 500
@@ -48,12 +48,8 @@ async def following_itself(owner: Owner, store: EventStore, sink: Sink, shared: 
     """A follower that takes in every event as soon as it is recorded. sink: of PARTITIONS. shared: as in Follower."""
     follower = Follower(owner, OwnFeed(store), sink, PARTITIONS, shared)
     await follower.load()
-    running = asyncio.create_task(_follow(follower, store))
-    try:
+    async with running(_follow(follower, store)):
         yield follower
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
 
 
 async def _follow(follower: Follower, store: EventStore) -> None:

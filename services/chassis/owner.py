@@ -4,7 +4,6 @@ BILLING_ROLE splits a service into replicas that answer commands (`api`) and a p
 SQLite both live on one machine and one data folder, the relay reads the file only, and one `api` can have it open.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from .health import Check
 from .http import create_app
 from .metrics import Metrics
 from .relay import Relay
+from .running import running
 from .settings import OwnerSettings
 from .sqlite_store import SqliteEventStore
 
@@ -54,14 +54,10 @@ async def relaying(
     relay = Relay(owner, store, settings.kafka_bootstrap, frontier, settings.partitions, settings.kafka_forgets)
     metrics.gauge("billing_relay_lag_events", "Events not yet published to Kafka", relay.lag_events)
     metrics.gauge("billing_relay_lag_seconds", "Age of the oldest event not yet published", relay.lag_seconds)
-    running = asyncio.create_task(relay.run())
     if settings.role == "relay":
         checks["publishing"] = relay.check
-    try:
+    async with running(relay.run()):
         yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
 
 
 def relay_app(owner: Owner, settings: OwnerSettings) -> FastAPI:

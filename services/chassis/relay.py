@@ -30,6 +30,7 @@ from contracts.topics import Owner
 from .chunks import chunks_after
 from .event_store import START, EventStore, StoreError
 from .publisher import Topic, publishing
+from .running import running
 
 SAVE_EVERY_S = 0.2
 LOOK_EVERY_S = 1.0
@@ -66,21 +67,21 @@ class Relay:
 
     async def run(self) -> None:
         """Publishes until cancelled. Every failure ends the session; a new one begins from what the topic holds."""
-        looking = asyncio.create_task(self._look())
+        async with running(self._look()):
+            await self._publish()
+
+    async def _publish(self) -> None:
         failures = 0
-        try:
-            while True:
-                begun_s = monotonic()
-                try:
-                    await self._session()
-                except Exception as error:  # whatever a client library throws: no relay at all would be worse
-                    self.trouble = f"{type(error).__name__}: {error}"
-                failures = failures + 1 if monotonic() - begun_s < 10 * MAX_PAUSE_S else 1
-                pause_s = min(MAX_PAUSE_S, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
-                log.warning("relay_interrupted", reason=self.trouble, again_in_s=round(pause_s, 2))
-                await asyncio.sleep(pause_s)
-        finally:
-            looking.cancel()
+        while True:
+            begun_s = monotonic()
+            try:
+                await self._session()
+            except Exception as error:  # whatever a client library throws: no relay at all would be worse
+                self.trouble = f"{type(error).__name__}: {error}"
+            failures = failures + 1 if monotonic() - begun_s < 10 * MAX_PAUSE_S else 1
+            pause_s = min(MAX_PAUSE_S, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
+            log.warning("relay_interrupted", reason=self.trouble, again_in_s=round(pause_s, 2))
+            await asyncio.sleep(pause_s)
 
     def lag_events(self) -> int:
         return max(0, self.head - self.published)

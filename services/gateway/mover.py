@@ -17,6 +17,7 @@ import structlog
 from contracts.problems import Refused
 from services.chassis.clock import SetClock, Setting, instant
 from services.chassis.follower import pause
+from services.chassis.running import ended
 
 FARTHEST = timedelta(days=7305)  # 20 years, in one move: further is a typing error
 ROUNDS = 500  # of settling at one instant. A renewal takes a handful; without a bound, two that answer each other go on
@@ -101,8 +102,7 @@ class Mover:
     async def pause(self) -> None:
         """Leaves the clock where it is, to go on another time."""
         if self._going is not None:
-            self._going.cancel()
-            await asyncio.wait([self._going])
+            await ended(self._going)
 
     def _refuse_while_moving(self) -> None:
         if (until := self.until) is not None:

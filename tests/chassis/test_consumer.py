@@ -21,6 +21,7 @@ from services.chassis.feed import FeedClient
 from services.chassis.follower import Follower
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.relay import Relay
+from services.chassis.running import running
 from services.chassis.sink import Feed
 from tests.engines import Broker, Tansu, until
 
@@ -52,24 +53,16 @@ async def consuming(
     ledger: Ledger, feed: Feed, broker: Broker, partitions: int = PARTITIONS
 ) -> AsyncIterator[Consumer]:
     consumer = Consumer(ledger, {Owner.PLANS: feed}, broker.bootstrap, GROUP, partitions)
-    running = asyncio.create_task(consumer.run())
-    try:
+    async with running(consumer.run()) as (task,):
         yield consumer
-        assert not running.done(), running.exception()
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
+        assert not task.done(), task.exception()
 
 
 @asynccontextmanager
 async def relaying(store: MemoryEventStore, broker: Broker, folder: Path) -> AsyncIterator[Relay]:
     relay = Relay(Owner.PLANS, store, broker.bootstrap, folder / "frontier", PARTITIONS, broker_forgets=broker.forgets)
-    running = asyncio.create_task(relay.run())
-    try:
+    async with running(relay.run()):
         yield relay
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
 
 
 def following(consumer: Consumer) -> Follower:

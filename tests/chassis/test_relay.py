@@ -23,6 +23,7 @@ from services.chassis import kafka
 from services.chassis.event_store import MAX_EVENT_BYTES, NO_STREAM
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.relay import Relay
+from services.chassis.running import running
 from services.chassis.sqlite_store import SqliteEventStore
 from tests.engines import Broker, Tansu, records_in, until
 
@@ -46,12 +47,8 @@ def frontier(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def relaying(relay: Relay) -> AsyncIterator[Relay]:
-    running = asyncio.create_task(relay.run())
-    try:
+    async with running(relay.run()):
         yield relay
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
 
 
 async def published(broker: Broker, partitions: int = PARTITIONS) -> Partitions:

@@ -16,6 +16,7 @@ from contracts.topics import Owner, partition_of
 from services.chassis.consumer import Consumer
 from services.chassis.event_store import NO_STREAM
 from services.chassis.memory_store import MemoryEventStore
+from services.chassis.running import running
 from services.gateway.postgres_read_store import PostgresReadStore, open_postgres_read_store
 from tests.chassis.accounts import ACCOUNTS, PARTITIONS, event, happens
 from tests.chassis.ledger import StoreFeed
@@ -66,13 +67,9 @@ class Replica:
 async def replica(url: str, feed: StoreFeed, broker: Broker) -> AsyncIterator[Replica]:
     async with open_postgres_read_store(url, PARTITIONS, [counted]) as store:
         consumer = Consumer(store, {Owner.PLANS: feed}, broker.bootstrap, store.group, PARTITIONS, store.shared)
-        running = asyncio.create_task(consumer.run())
-        try:
+        async with running(consumer.run()) as (task,):
             yield Replica(store, consumer)
-            assert not running.done(), running.exception()
-        finally:
-            running.cancel()
-            await asyncio.wait([running])
+            assert not task.done(), task.exception()
 
 
 async def assert_applied_once_in_order(store: PostgresReadStore, log: MemoryEventStore) -> None:
@@ -168,13 +165,11 @@ async def test_connections_cut_in_the_middle_of_batches_cost_and_double_nothing(
                 cuts += found.rowcount
 
     async with relaying(log, broker, tmp_path):
-        async with replica(own_database, feed, broker), replica(own_database, feed, broker):
-            cutting = asyncio.create_task(cut())
+        async with replica(own_database, feed, broker), replica(own_database, feed, broker), running(cut()):
             for turn in range(4):
                 before = cuts
                 await happens(log, 300, seed=turn)
                 await until(lambda before=before: cuts >= before + 3)  # type: ignore[misc]
-            cutting.cancel()
         async with replica(own_database, feed, broker) as one:
             await all_reach([one], log)
             await assert_applied_once_in_order(one.store, log)
