@@ -13,10 +13,10 @@ What it relies on besides the protocol (so the server's source says of appends t
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
+from contextlib import aclosing, suppress
 from random import uniform
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from kurrentdbclient import AsyncKurrentDBClient, StreamState
@@ -65,9 +65,7 @@ class KurrentEventStore:
         self._address = address
         self._prefix = f"{owner}."
         self._doubtful = False  # the last append failed in a way that tells nothing
-        self._under_way = 0  # what `close` waits for
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._closed = asyncio.Event()
 
     @classmethod
@@ -93,8 +91,9 @@ class KurrentEventStore:
 
     async def append(self, stream: str, events: Sequence[NewEvent], expected: int) -> AppendResult:
         batch = checked(stream, events, expected)
-        with self._finished():
-            return await self._append(stream, batch, expected)
+        self._refuse_when_closed()
+        # Shielded: the client leaves a request whose caller went away lying about on the connection.
+        return await asyncio.shield(self._begun(self._append(stream, batch, expected)))
 
     async def read_stream(self, stream: str, after: int = NO_STREAM) -> list[Record]:
         self._refuse_when_closed()
@@ -167,9 +166,8 @@ class KurrentEventStore:
         if self._closed.is_set():
             return
         self._closed.set()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._idle.wait()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=CLOSE_TIMEOUT_S)
         with suppress(*FAILURES):
             await self._client.close()
 
@@ -241,17 +239,18 @@ class KurrentEventStore:
         self, position: int, categories: Sequence[str], live: bool = False
     ) -> AsyncGenerator[Record, None]:
         """The log from `position` on to its end; or, live, after it for ever. Raises StoreError when it breaks off."""
+        self._refuse_when_closed()
         try:
-            with self._finished():  # a client closed while it begins one would wait for ever
-                async with asyncio.timeout(RETRIED_S):
-                    found = await self._begun(position, self._prefixes(categories), live)
+            # Begun: a client that is closed while it opens one would wait for ever.
+            found = await self._begun(self._opened(position, self._prefixes(categories), live))
             connection = self._client.connection_id
             try:
                 # Not `async with`: in it, a lost connection looks like the end of the log.
                 async for event in found:
                     yield recorded(event, self._prefix)
             except UNREACHABLE:
-                await self._client.reconnect(connection_id=connection)  # maybe another node leads now
+                async with asyncio.timeout(RETRIED_S):
+                    await self._client.reconnect(connection_id=connection)  # maybe another node leads now
                 raise
             finally:
                 with suppress(*FAILURES):
@@ -263,22 +262,23 @@ class KurrentEventStore:
                 raise meant from error
             raise
 
-    async def _begun(self, position: int, prefixes: Sequence[str], live: bool) -> AsyncRecordedEventIterator:
-        if live:
-            return await self._client.subscribe_to_all(
+    async def _opened(self, position: int, prefixes: Sequence[str], live: bool) -> AsyncRecordedEventIterator:
+        async with asyncio.timeout(RETRIED_S):
+            if live:
+                return await self._client.subscribe_to_all(
+                    commit_position=position or None,
+                    filter_include=prefixes,
+                    filter_by_stream_name=True,
+                    filter_by_prefix=True,
+                    window_size=SEARCH_WINDOW,
+                )
+            return await self._client.read_all(
                 commit_position=position or None,
                 filter_include=prefixes,
                 filter_by_stream_name=True,
                 filter_by_prefix=True,
-                window_size=SEARCH_WINDOW,
+                timeout=LONG_READ_S,
             )
-        return await self._client.read_all(
-            commit_position=position or None,
-            filter_include=prefixes,
-            filter_by_stream_name=True,
-            filter_by_prefix=True,
-            timeout=LONG_READ_S,
-        )
 
     def _prefixes(self, categories: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{self._prefix}{category}-" for category in sorted({*categories})) or (self._prefix,)
@@ -302,18 +302,12 @@ class KurrentEventStore:
             return StoreUnavailable(f"{self._address} was closed")
         return meaning(error, self._address) if isinstance(error, FAILURES) else None
 
-    @contextmanager
-    def _finished(self) -> Iterator[None]:
-        """What is done in it is finished before the store closes."""
-        self._refuse_when_closed()
-        self._under_way += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._idle.set()
+    def _begun(self, work: Coroutine[Any, Any, Found]) -> asyncio.Task[Found]:
+        """What is begun is finished before the store closes."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
 
     def _refuse_when_closed(self) -> None:
         if self._closed.is_set():
