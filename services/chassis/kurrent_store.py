@@ -127,11 +127,11 @@ class KurrentEventStore:
         last, caught_up, failures = after, False, 0
         while True:
             try:
-                async with aclosing(self.read_all(last, categories)) as known:
-                    async for record in known:
-                        last, failures = record.position, 0
-                        yield record
                 if not caught_up:
+                    async with aclosing(self.read_all(last, categories)) as known:
+                        async for record in known:
+                            last, failures = record.position, 0
+                            yield record
                     caught_up = True
                     yield CaughtUp()
                 async with aclosing(self._events(last, categories, live=True)) as news:
@@ -245,6 +245,10 @@ class KurrentEventStore:
             found = await self._begun(self._opened(position, self._prefixes(categories), live))
             connection = self._client.connection_id
             try:
+                if (
+                    live and position > await self.head()
+                ):  # the server would wait until its log is that long, in silence
+                    raise PositionInvalid(f"{self._address} has lost what lay before {position}")
                 # Not `async with`: in it, a lost connection looks like the end of the log.
                 async for event in found:
                     yield recorded(event, self._prefix)

@@ -1,7 +1,7 @@
 """How an append to the KurrentDB double may misbehave: put these into `appends`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -9,7 +9,7 @@ from google.protobuf import empty_pb2
 from kurrentdbclient.protos.v1 import shared_pb2
 from kurrentdbclient.protos.v1.streams_pb2 import BatchAppendReq, BatchAppendResp
 
-from .kurrentdb import KurrentDouble, answer, error
+from .kurrentdb import Fault, KurrentDouble, answer, error
 
 Context = Any  # grpc.aio.ServicerContext
 
@@ -29,6 +29,13 @@ async def loses_the_connection_after_writing(
     node: KurrentDouble, context: Context, request: BatchAppendReq
 ) -> Sequence[BatchAppendResp]:
     node.appended(request)
+    await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
+    return []
+
+
+async def loses_the_connection_before_writing(
+    _: KurrentDouble, context: Context, __: BatchAppendReq
+) -> Sequence[BatchAppendResp]:
     await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
     return []
 
@@ -55,9 +62,7 @@ async def refuses(_: KurrentDouble, __: Context, request: BatchAppendReq) -> Seq
     return [answer(request, error=error(shared_pb2.AccessDenied()))]
 
 
-def writes_once_told(
-    told: asyncio.Event, written: asyncio.Event
-) -> Callable[..., Awaitable[Sequence[BatchAppendResp]]]:
+def writes_once_told(told: asyncio.Event, written: asyncio.Event) -> Fault:
     """Late: it writes when `told`, whether anybody still waits or not."""
 
     async def late(node: KurrentDouble, _: Context, request: BatchAppendReq) -> Sequence[BatchAppendResp]:

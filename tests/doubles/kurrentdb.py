@@ -49,6 +49,7 @@ class KurrentDouble(streams_pb2_grpc.StreamsServicer):
         self.appends: deque[Fault] = deque()
         self.reads_cut_after: deque[int] = deque()  # events after which each of the next reads breaks off
         self.repeats = False  # whether every event of a subscription is sent twice
+        self.in_a_transaction = False  # whether events of $all share a commit position
         self.requests: list[str] = []
         self.authorization: set[str] = set()
         self._credentials = credentials
@@ -146,7 +147,7 @@ class KurrentDouble(streams_pb2_grpc.StreamsServicer):
             await context.abort(grpc.StatusCode.UNKNOWN, "Unexpected FilteredReadAllResult: InvalidPosition")
         chosen = _wanted(options, self.log.events[::-1] if backwards else self.log.read(begin))
         for count, stored in enumerate(chosen, 1):
-            yield _event(stored)
+            yield _event(stored, self.log.events[-1].position if self.in_a_transaction else stored.position)
             if count == options.count:
                 break
 
@@ -228,14 +229,14 @@ def _wanted(options: streams_pb2.ReadReq.Options, events: Sequence[Stored]) -> I
     return (stored for stored in events if stored.stream.startswith(tuple(expression.prefix)))
 
 
-def _event(stored: Stored) -> Resp:
+def _event(stored: Stored, commit_position: int = 0) -> Resp:
     event = stored.event
     recorded = Resp.ReadEvent.RecordedEvent(
         id=shared_pb2.UUID(string=event.event_id),
         stream_identifier=shared_pb2.StreamIdentifier(stream_name=stored.stream.encode()),
         stream_revision=stored.revision,
         prepare_position=stored.position,
-        commit_position=stored.position,
+        commit_position=commit_position or stored.position,
         metadata={"type": event.type, "content-type": event.content_type, "created": "17639000000000000"},
         custom_metadata=event.metadata,
         data=event.data,
