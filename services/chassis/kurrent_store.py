@@ -41,7 +41,17 @@ from .event_store import (
     TooLarge,
     WrongExpectedRevision,
 )
-from .kurrent_wire import FAILURES, UNREACHABLE, connection_string, meaning, proposed, public, recorded, revision
+from .kurrent_wire import (
+    CHANNEL_OPTIONS,
+    FAILURES,
+    UNREACHABLE,
+    connection_string,
+    meaning,
+    proposed,
+    public,
+    recorded,
+    revision,
+)
 
 CALL_S = 5.0  # of one request
 RETRIED_S = 12.0  # of a call with the requests that the client repeats by itself
@@ -81,6 +91,7 @@ class KurrentEventStore:
         except (ValueError, OSError) as error:
             reason = str(error).partition(uri)[0].rstrip(": ")
             raise StoreUnavailable(f"{address} is no address of KurrentDB: {reason}") from None
+        client.grpc_options += CHANNEL_OPTIONS
         store = cls(client, address, owner)
         try:
             await store.check()

@@ -36,6 +36,8 @@ from .event_store import (
 SCHEMES = ("kurrentdb", "kurrentdb+discover", "kdb", "kdb+discover", "esdb", "esdb+discover")
 # What a connection that was cut without a word is noticed by; without it a subscription would wait on it for ever.
 KEEP_ALIVE_MS = 10_000
+# gRPC would wait up to two minutes between tries, and let new connections wait with the old ones to the same address.
+CHANNEL_OPTIONS = (("grpc.max_reconnect_backoff_ms", 1_000), ("grpc.use_local_subchannel_pool", 1))
 FAILURES = (KurrentDBClientError, ProgrammingError, grpc.RpcError, grpc.aio.UsageError, TimeoutError, OSError)
 UNREACHABLE = (ServiceUnavailableError, NodeIsNotLeaderError, DeadlineExceededError)
 
