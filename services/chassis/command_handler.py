@@ -1,7 +1,8 @@
 """Carries out a command on one stream: load, decide, append with a definite expectation; again if somebody was faster.
 
-Event ids derive from the command's id, and the stream itself remembers which commands it has recorded. So a repeated
-command is recognised after a crash, on another replica and years later, without a table of keys.
+Event ids derive from the command's id and from what the events say, and the stream itself remembers which commands it
+has recorded. So a repeated command is recognised after a crash, on another replica and years later, without a table of
+keys.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from hashlib import sha256
 from time import monotonic
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -193,14 +195,21 @@ class CommandHandler(Generic[State]):
 
 
 def new_events(events: Sequence[BaseModel], metadata: Metadata) -> tuple[NewEvent, ...]:
-    """The events of one command, ready to append. Ids are uuid5(command id, digest and n): the same command gives the
-    same ids, and another request under the same key cannot pass for it."""
+    """The events of one command, ready to append, with uuid5(command id, digest, n and what they say) as ids.
+
+    So an append that is repeated is recognised as one, and another request under the same key cannot pass for it; nor
+    can what another replica made of the same request a moment later, by its own clock: it has to read what is recorded.
+    """
     namespace = uuid.UUID(metadata.command_id)
     shared = metadata.model_dump_json().encode()
     return tuple(
-        NewEvent(str(uuid.uuid5(namespace, f"{metadata.request_digest}/{number}")), name, version, shared, data)
+        NewEvent(_event_id(namespace, f"{metadata.request_digest}/{number}", shared, data), name, version, shared, data)
         for number, (name, version, data) in enumerate(map(codec.encode, events))
     )
+
+
+def _event_id(namespace: uuid.UUID, place: str, *content: bytes) -> str:
+    return str(uuid.uuid5(namespace, f"{place}/{sha256(b'/'.join(content)).hexdigest()}"))
 
 
 def _decided(

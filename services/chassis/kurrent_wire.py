@@ -33,7 +33,6 @@ from .event_store import (
     TooLarge,
 )
 
-SCHEMES = ("kurrentdb", "kurrentdb+discover", "kdb", "kdb+discover", "esdb", "esdb+discover")
 # What a connection that was cut without a word is noticed by; without it a subscription would wait on it for ever.
 KEEP_ALIVE_MS = 10_000
 # gRPC would wait up to two minutes between tries, and let new connections wait with the old ones to the same address.

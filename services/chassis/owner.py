@@ -1,7 +1,8 @@
 """What every service that owns events opens: its event store, and the relay that publishes it.
 
 BILLING_ROLE splits a service into replicas that answer commands (`api`) and a process that publishes (`relay`). With
-SQLite both live on one machine and one data folder, the relay reads the file only, and one `api` can have it open.
+SQLite both live on one machine and one data folder, the relay reads the file only, and one `api` can have it open. With
+KurrentDB (BILLING_EVENT_STORE) there are as many as one likes, wherever they are, each with a data folder of its own.
 """
 
 import asyncio
@@ -14,9 +15,10 @@ from fastapi import FastAPI
 from contracts.topics import Owner
 
 from .auth import Authenticator
-from .event_store import EventStore
+from .event_store import EventStore, StoreUnavailable
 from .health import Check
 from .http import create_app
+from .kurrent_store import KurrentEventStore
 from .metrics import Metrics
 from .relay import Relay
 from .settings import OwnerSettings
@@ -29,12 +31,21 @@ async def open_store(
 ) -> AsyncIterator[EventStore]:
     """The owner's event store. Raises StoreUnavailable with one sentence on what stands in the way."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = await SqliteEventStore.open(settings.data_dir / f"{owner}.sqlite3", settings.role == "relay")
+    store = await _opened(owner, settings)
     checks["event_store"] = store.check
     try:
         yield store
     finally:
         await store.close()
+
+
+async def _opened(owner: Owner, settings: OwnerSettings) -> SqliteEventStore | KurrentEventStore:
+    file = settings.data_dir / f"{owner}.sqlite3"
+    if settings.event_store is None:
+        return await SqliteEventStore.open(file, settings.role == "relay")
+    if file.exists():  # what was made from it, here and elsewhere, speaks of other positions
+        raise StoreUnavailable(f"{file} is a log already, and does not move to another engine: use an empty folder")
+    return await KurrentEventStore.open(settings.event_store.get_secret_value(), owner)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
 
 from contracts.plan_actions import Privilege
 from contracts.problems import PROBLEMS
@@ -119,7 +120,9 @@ def problem(answer: Answer) -> str:
 
 
 @asynccontextmanager
-async def plans_service(folder: Path, issuer: Issuer, clock: SetClock) -> AsyncIterator[Customer]:
+async def plans_service(
+    folder: Path, issuer: Issuer, clock: SetClock, event_store: SecretStr | None = None
+) -> AsyncIterator[Customer]:
     """A running service that sells from the price book, and the editor of "acme", which is open, and "globex"."""
     secret, token_file = folder / "quote_secret", folder / "token"
     secret.write_bytes(b"0123456789abcdef0123456789abcdef")
@@ -134,6 +137,7 @@ async def plans_service(folder: Path, issuer: Issuer, clock: SetClock) -> AsyncI
         service_token_file=token_file,
         quote_secret_file=secret,
         renewals_url="http://127.0.0.1:9",
+        event_store=event_store,
     )
     app = plans_app(settings, clock)
     token = issuer.token(grants={"acme": EDIT, "globex": EDIT})
