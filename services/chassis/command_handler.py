@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from hashlib import sha256
 from time import monotonic
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -195,21 +194,18 @@ class CommandHandler(Generic[State]):
 
 
 def new_events(events: Sequence[BaseModel], metadata: Metadata) -> tuple[NewEvent, ...]:
-    """The events of one command, ready to append, with uuid5(command id, digest, n and what they say) as ids.
+    """The events of one command, ready to append, with uuid5(command id, digest, n, day and body) as ids.
 
     So an append that is repeated is recognised as one, and another request under the same key cannot pass for it; nor
-    can what another replica made of the same request a moment later, by its own clock: it has to read what is recorded.
+    can what another replica made of the same request by its own clock, on another day: it has to read what is recorded.
     """
     namespace = uuid.UUID(metadata.command_id)
     shared = metadata.model_dump_json().encode()
+    digest, day = metadata.request_digest, metadata.effective_on
     return tuple(
-        NewEvent(_event_id(namespace, f"{metadata.request_digest}/{number}", shared, data), name, version, shared, data)
+        NewEvent(str(uuid.uuid5(namespace, f"{digest}/{number}/{day}/{data.decode()}")), name, version, shared, data)
         for number, (name, version, data) in enumerate(map(codec.encode, events))
     )
-
-
-def _event_id(namespace: uuid.UUID, place: str, *content: bytes) -> str:
-    return str(uuid.uuid5(namespace, f"{place}/{sha256(b'/'.join(content)).hexdigest()}"))
 
 
 def _decided(

@@ -95,9 +95,9 @@ class KurrentEventStore:
         store = cls(client, address, owner)
         try:
             await store.check()
-        except BaseException:
+        except StoreError as error:
             await store.close()
-            raise
+            raise error.with_traceback(None) from None  # gRPC's own story fills a screen
         return store
 
     async def append(self, stream: str, events: Sequence[NewEvent], expected: int) -> AppendResult:

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 
 from contracts.topics import Owner
 
 from .auth import Authenticator
-from .event_store import EventStore, StoreUnavailable
+from .event_store import EventStore, StoreError, StoreUnavailable
 from .health import Check
 from .http import create_app
 from .kurrent_store import KurrentEventStore
@@ -24,6 +25,8 @@ from .relay import Relay
 from .settings import OwnerSettings
 from .sqlite_store import SqliteEventStore
 
+log = structlog.get_logger(__name__)
+
 
 @asynccontextmanager
 async def open_store(
@@ -31,7 +34,11 @@ async def open_store(
 ) -> AsyncIterator[EventStore]:
     """The owner's event store. Raises StoreUnavailable with one sentence on what stands in the way."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = await _opened(owner, settings)
+    try:
+        store = await _opened(owner, settings)
+    except StoreError as error:
+        log.error("event_store_not_opened", reason=str(error))
+        raise
     checks["event_store"] = store.check
     try:
         yield store
