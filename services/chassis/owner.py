@@ -70,7 +70,11 @@ async def relaying(
         return
     frontier = settings.data_dir / f"{owner}.frontier"
     relay = Relay(owner, store, settings.kafka_bootstrap, frontier, settings.partitions, settings.kafka_forgets)
-    metrics.gauge("billing_relay_lag_events", "Events not yet published to Kafka", relay.lag_events)
+    metrics.gauge(
+        "billing_relay_lag_positions",
+        "Positions not yet published to Kafka: events on SQLite, bytes on KurrentDB",
+        relay.lag_positions,
+    )
     metrics.gauge("billing_relay_lag_seconds", "Age of the oldest event not yet published", relay.lag_seconds)
     running = asyncio.create_task(relay.run())
     if settings.role == "relay":
