@@ -5,20 +5,34 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from contracts.envelope import from_kafka
+from contracts.topics import Owner, topic_of
 from services.chassis.command_handler import CommandHandler
 from services.plans import plan
+from services.plans.app import plans_app
 from services.plans.bundle_index import BundleIndex
 from services.plans.calendar import Endings
-from tests.chassis.event_store_contract import everything
+from tests.chassis.event_store_contract import TIMEOUT_S, everything
 from tests.chassis.kurrent import opened, running
 from tests.chassis.tokens import Issuer
 from tests.doubles.kurrentdb import KurrentDouble
-from tests.plans.portal import JUNE_1_IN_NEW_YORK, Customer, SetClock, bundle_of, done, plans_service, problem
+from tests.engines import Tansu, records_in
+from tests.plans.portal import (
+    JUNE_1_IN_NEW_YORK,
+    Customer,
+    SetClock,
+    bundle_of,
+    done,
+    plans_service,
+    plans_settings,
+    problem,
+)
 
 KEY = {"Idempotency_Key": "another-key"}
 
@@ -42,7 +56,9 @@ async def running_replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running())
         customers = [
-            await stack.enter_async_context(plans_service(folder(name), issuer, SetClock(), SecretStr(server.uri)))
+            await stack.enter_async_context(
+                plans_service(folder(name), issuer, SetClock(), event_store=SecretStr(server.uri), role="api")
+            )
             for name in ("one", "two")
         ]
         yield Replicas(server, *customers)
@@ -125,3 +141,37 @@ async def test_what_is_due_is_done_once_by_whichever_replica(replicas: Replicas,
         ended = [record.stream for record in await everything(store) if record.type == "plans.PlanEnded"]
         assert set(ended) >= {f"plan-{bundle}" for bundle in bundles}
         assert len(ended) == len(set(ended))
+
+
+async def test_a_relay_elsewhere_publishes_what_all_replicas_recorded(
+    replicas: Replicas, tmp_path: Path, tansu: Tansu
+) -> None:
+    relay = plans_app(
+        plans_settings(
+            tmp_path,
+            replicas.one.issuer,
+            event_store=SecretStr(replicas.server.uri),
+            role="relay",
+            kafka_bootstrap=tansu.bootstrap,
+            kafka_forgets=tansu.forgets,
+        )
+    )
+    async with relay.router.lifespan_context(relay):
+        for replica in (replicas.one, replicas.two):
+            await replica.begun()
+            await replica.at("globex").begun()
+        async with opened(replicas.server) as store, asyncio.timeout(TIMEOUT_S):
+            log = await everything(store)
+            while sum(map(len, partitions := await positions(tansu))) < len(log):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    for published in partitions:
+        assert published == sorted(set(published))
+    assert sorted(chain(*partitions)) == [record.position for record in log]
+
+
+async def positions(broker: Tansu) -> list[list[int]]:
+    """Of each partition, in its order."""
+    return [
+        [from_kafka(each.headers, each.value or b"")[0].position for each in records]
+        for records in await records_in(broker.bootstrap, topic_of(Owner.PLANS), 4)
+    ]
