@@ -108,6 +108,16 @@ async def test_a_long_read_that_is_cut_goes_on_behind_what_it_gave(
         assert await take(subscription, 101) == [*log, CaughtUp()]
 
 
+async def test_a_read_ends_where_the_log_ended_when_it_began(server: KurrentDouble, store: KurrentEventStore) -> None:
+    await store.append(new_stream(), batch(5), NO_STREAM)
+    log = await everything(store)
+    server.reads_cut_after.extend([-1, 3])
+    async with aclosing(store.read_all(START)) as reading:
+        begun = await take(reading, 2)
+        await store.append(new_stream(), batch(5), NO_STREAM)
+        assert begun + [record async for record in reading] == log
+
+
 async def test_it_follows_the_leader() -> None:
     async with cluster() as (first, second):
         uri = f"kurrentdb://127.0.0.1:{first.port},127.0.0.1:{second.port}?Tls=false"

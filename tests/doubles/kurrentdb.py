@@ -51,7 +51,7 @@ class KurrentDouble(streams_pb2_grpc.StreamsServicer):
         self.repeats = False  # whether every event of a subscription is sent twice
         self.in_a_transaction = False  # whether events of $all share a commit position
         self.requests: list[str] = []
-        self.authorization: set[str] = set()
+        self.authorization = b""  # what a request must have in that header, if anything
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
         self._ended = asyncio.Event()
@@ -92,7 +92,7 @@ class KurrentDouble(streams_pb2_grpc.StreamsServicer):
     async def BatchAppend(  # noqa: N802
         self, requests: AsyncIterator[streams_pb2.BatchAppendReq], context: Context
     ) -> AsyncIterator[streams_pb2.BatchAppendResp]:
-        await self._lead(context)
+        await self._admit(context)
         async for request in requests:
             self.requests.append("append")
             fault = self.appends.popleft() if self.appends else None
@@ -116,7 +116,7 @@ class KurrentDouble(streams_pb2_grpc.StreamsServicer):
         return answer(request, success=success)
 
     async def Read(self, request: streams_pb2.ReadReq, context: Context) -> AsyncIterator[Resp]:  # noqa: N802
-        await self._lead(context)
+        await self._admit(context)
         options = request.options
         kind = options.WhichOneof("count_option") if options.HasField("all") else "stream"
         self.requests.append(kind)
@@ -175,9 +175,10 @@ class KurrentDouble(streams_pb2_grpc.StreamsServicer):
                 for wait in waits:
                     wait.cancel()
 
-    async def _lead(self, context: Context) -> None:
+    async def _admit(self, context: Context) -> None:
         asked = dict(context.invocation_metadata())
-        self.authorization.add(str(asked.get("authorization", "")))
+        if self.authorization and asked.get("authorization", "").encode() != self.authorization:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the credentials are wrong")
         if asked.get("requires-leader") == "true" and self.leader is not self:
             context.set_trailing_metadata(
                 (("leader-endpoint-host", "127.0.0.1"), ("leader-endpoint-port", str(self.leader.port)))
