@@ -256,9 +256,8 @@ class KurrentEventStore:
             found = await self._begun(self._opened(position, self._prefixes(categories), live))
             connection = self._client.connection_id
             try:
-                if (
-                    live and position > await self.head()
-                ):  # the server would wait until its log is that long, in silence
+                if live and position > await self.head():
+                    # The server would wait in silence until its log is that long.
                     raise PositionInvalid(f"{self._address} has lost what lay before {position}")
                 # Not `async with`: in it, a lost connection looks like the end of the log.
                 async for event in found:

@@ -70,6 +70,16 @@ async def test_an_append_whose_answer_goes_wrong_is_one_fact(
     assert (await store.append(stream, batch(1), result.revision)).revision == 3
 
 
+async def test_an_append_whose_answer_was_lost_is_looked_up_not_sent_again(
+    server: KurrentDouble, store: KurrentEventStore
+) -> None:
+    """A server that has not replicated it yet answers no repetition either."""
+    server.appends.extend([faults.times_out_after_writing] * APPEND_TRIES)
+    stream, events = new_stream(), batch(3)
+    await is_there_once(store, stream, events, await store.append(stream, events, NO_STREAM))
+    assert server.requests.count("append") == 1
+
+
 async def test_an_append_carried_out_after_its_caller_gave_up_is_one_fact(
     server: KurrentDouble, store: KurrentEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,20 @@ async def test_it_follows_the_leader() -> None:
         await store.close()
 
 
+async def test_a_long_read_goes_on_at_who_leads_now() -> None:
+    async with cluster() as (first, second):
+        uri = f"kurrentdb://127.0.0.1:{first.port},127.0.0.1:{second.port}?Tls=false"
+        store = await KurrentEventStore.open(uri, "plans")
+        for _ in range(5):
+            await store.append(new_stream(), batch(800), NO_STREAM)
+        async with aclosing(store.read_all(START)) as reading:
+            begun = await take(reading, 10)
+            first.leader = second.leader = second
+            await first.stop()
+            assert len(begun + [record async for record in reading]) == 4_000
+        await store.close()
+
+
 async def test_an_append_is_taken_to_who_leads_now() -> None:
     """The former leader is up and says who it is."""
     async with cluster() as (first, second):
