@@ -93,6 +93,20 @@ async def test_an_append_carried_out_after_its_caller_gave_up_is_one_fact(
     await is_there_once(store, stream, events, result)
 
 
+async def test_an_append_goes_on_when_its_caller_has_left_and_before_the_store_closes(
+    server: KurrentDouble, store: KurrentEventStore
+) -> None:
+    server.appends.append(faults.times_out_before_writing)
+    stream, events = new_stream(), batch(2)
+    leaving = asyncio.ensure_future(store.append(stream, events, NO_STREAM))
+    while "append" not in server.requests:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    leaving.cancel()
+    await store.close()
+    async with opened(server) as another:
+        assert ids(await another.read_stream(stream)) == [event.event_id for event in events]
+
+
 async def test_what_never_says_whether_it_was_appended_is_of_unknown_outcome_until_repeated(
     server: KurrentDouble, store: KurrentEventStore
 ) -> None:
