@@ -58,6 +58,7 @@ RETRIED_S = 12.0  # of a call with the requests that the client repeats by itsel
 LONG_READ_S = 60.0  # of one request of a long read, which goes on with the next
 CLOSE_TIMEOUT_S = 10.0
 APPEND_TRIES = 3
+READ_TRIES = 2  # that bring nothing, one after the other
 MAX_PAUSE_S = 5.0
 SEARCH_WINDOW = 1_000  # events the server looks through at a time for those of this log
 LAST = 2**63 - 1  # no position lies beyond
@@ -111,12 +112,13 @@ class KurrentEventStore:
         return await self._read_stream(stream, after)
 
     async def read_all(self, after: int, categories: Sequence[str] = ()) -> AsyncGenerator[Record, None]:
-        """Goes on behind what it has yielded when a node goes away in between, as long as that helps."""
+        """Goes on behind what it has yielded when a request ends in between, as long as that helps."""
         end = await self._end(categories)
         if after < START or (after > end and after > await self.head()):
             raise PositionInvalid(f"{after} is not a position of this log")
-        last = tried_at = after
+        last, failures = after, 0
         while last < end:
+            begun = last
             try:
                 async with aclosing(self._events(last, categories)) as found:
                     async for record in found:
@@ -128,9 +130,9 @@ class KurrentEventStore:
                 failure: Exception = StoreUnavailable(f"{self._address} ended a read at {last}, before {end}")
             except StoreUnavailable as error:
                 failure = error
-            if last < end and last == tried_at:
+            failures = failures + 1 if last == begun else 0
+            if failures == READ_TRIES:
                 raise failure
-            tried_at = last
 
     async def subscribe(self, after: int, categories: Sequence[str] = ()) -> AsyncGenerator[Record | CaughtUp, None]:
         """Outlives restarts and changes of the leader: it begins again behind the last event, however long that takes.

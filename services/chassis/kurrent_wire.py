@@ -9,7 +9,6 @@ from kurrentdbclient import NewEvent as ProposedEvent
 from kurrentdbclient import RecordedEvent, StreamState
 from kurrentdbclient.exceptions import (
     AccessDeniedError,
-    DeadlineExceededError,
     InvalidCommitPositionError,
     KurrentDBClientError,
     MaximumAppendSizeExceededError,
@@ -38,7 +37,7 @@ KEEP_ALIVE_MS = 10_000
 # gRPC would wait up to two minutes between tries, and let new connections wait with the old ones to the same address.
 CHANNEL_OPTIONS = (("grpc.max_reconnect_backoff_ms", 1_000), ("grpc.use_local_subchannel_pool", 1))
 FAILURES = (KurrentDBClientError, ProgrammingError, grpc.RpcError, grpc.aio.UsageError, TimeoutError, OSError)
-UNREACHABLE = (ServiceUnavailableError, NodeIsNotLeaderError, DeadlineExceededError)
+UNREACHABLE = (ServiceUnavailableError, NodeIsNotLeaderError)
 
 _DENIED = (AccessDeniedError, UnauthenticatedError)
 _TOO_LARGE = (MaximumAppendSizeExceededError, RecordMaxSizeExceededError, TransactionMaxSizeExceededError)

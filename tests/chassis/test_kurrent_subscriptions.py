@@ -7,7 +7,16 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 import pytest
 
 from contracts.envelope import Record
-from services.chassis.event_store import NO_STREAM, START, CaughtUp, EventStore, PositionInvalid, SubscriptionDropped
+from services.chassis import kurrent_store
+from services.chassis.event_store import (
+    NO_STREAM,
+    START,
+    CaughtUp,
+    EventStore,
+    PositionInvalid,
+    StoreUnavailable,
+    SubscriptionDropped,
+)
 from services.chassis.kurrent_store import KurrentEventStore
 from tests.doubles.kurrent_log import KurrentLog
 from tests.doubles.kurrentdb import KurrentDouble
@@ -101,11 +110,34 @@ async def test_a_long_read_that_is_cut_goes_on_behind_what_it_gave(
     for _ in range(5):
         await store.append(new_stream(), batch(20), NO_STREAM)
     log = await everything(store)
-    server.reads_cut_after.extend([-1, 7, 50])  # first the end is asked for
+    server.reads_cut_after.extend([-1, 7, 0, 50, 1])  # first the end is asked for
     assert await everything(store) == log
-    server.reads_cut_after.extend([-1, 0, 30, -1, 1, 2])  # and a read that brings nothing is looked after by subscribe
+    server.reads_cut_after.extend([-1, 7, 0, 0])
+    with pytest.raises(StoreUnavailable):
+        await everything(store)
+    server.reads_cut_after.extend([-1, 30, 0, 0, -1, 0, 2])
     async with aclosing(store.subscribe(START)) as subscription:
         assert await take(subscription, 101) == [*log, CaughtUp()]
+
+
+async def test_a_slow_reader_is_in_nobodys_way(
+    server: KurrentDouble, store: KurrentEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kurrent_store, "LONG_READ_S", 0.2)
+    for _ in range(5):
+        await store.append(new_stream(), batch(800), NO_STREAM)
+    subscription = store.subscribe(await store.head())
+    await take(subscription, 1)
+    following = asyncio.ensure_future(take(subscription, 1))
+    async with aclosing(store.read_all(START)) as reading:
+        begun = await take(reading, 10)
+        await asyncio.sleep(0.3)  # longer than one request may take
+        assert len(begun + [record async for record in reading]) == 4_000
+    assert server.requests.count("count") > 3, "the end was asked for twice"
+    assert server.requests.count("subscription") == 1
+    await store.append(new_stream(), batch(1), NO_STREAM)
+    assert await following == (await everything(store))[-1:]
+    await subscription.aclose()
 
 
 async def test_a_read_ends_where_the_log_ended_when_it_began(server: KurrentDouble, store: KurrentEventStore) -> None:
@@ -118,9 +150,12 @@ async def test_a_read_ends_where_the_log_ended_when_it_began(server: KurrentDoub
         assert begun + [record async for record in reading] == log
 
 
-async def test_it_follows_the_leader() -> None:
+@pytest.mark.parametrize("scheme", ["kurrentdb", "kurrentdb+discover"])
+async def test_it_follows_the_leader(scheme: str) -> None:
     async with cluster() as (first, second):
-        uri = f"kurrentdb://127.0.0.1:{first.port},127.0.0.1:{second.port}?Tls=false"
+        both = f"127.0.0.1:{first.port},127.0.0.1:{second.port}"
+        seeds = both if scheme == "kurrentdb" else f"127.0.0.1:{second.port}"
+        uri = f"{scheme}://{seeds}?Tls=false"
         store = await KurrentEventStore.open(uri, "plans")
 
         async def another_leads() -> None:
