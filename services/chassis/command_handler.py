@@ -1,7 +1,8 @@
 """Carries out a command on one stream: load, decide, append with a definite expectation; again if somebody was faster.
 
-Event ids derive from the command's id, and the stream itself remembers which commands it has recorded. So a repeated
-command is recognised after a crash, on another replica and years later, without a table of keys.
+Event ids derive from the command's id and from what the events say, and the stream itself remembers which commands it
+has recorded. So a repeated command is recognised after a crash, on another replica and years later, without a table of
+keys.
 """
 
 import asyncio
@@ -193,12 +194,16 @@ class CommandHandler(Generic[State]):
 
 
 def new_events(events: Sequence[BaseModel], metadata: Metadata) -> tuple[NewEvent, ...]:
-    """The events of one command, ready to append. Ids are uuid5(command id, digest and n): the same command gives the
-    same ids, and another request under the same key cannot pass for it."""
+    """The events of one command, ready to append, with uuid5(command id, digest, n, day and body) as ids.
+
+    So an append that is repeated is recognised as one, and another request under the same key cannot pass for it; nor
+    can what another replica made of the same request by its own clock, on another day: it has to read what is recorded.
+    """
     namespace = uuid.UUID(metadata.command_id)
     shared = metadata.model_dump_json().encode()
+    digest, day = metadata.request_digest, metadata.effective_on
     return tuple(
-        NewEvent(str(uuid.uuid5(namespace, f"{metadata.request_digest}/{number}")), name, version, shared, data)
+        NewEvent(str(uuid.uuid5(namespace, f"{digest}/{number}/{day}/{data.decode()}")), name, version, shared, data)
         for number, (name, version, data) in enumerate(map(codec.encode, events))
     )
 

@@ -83,7 +83,7 @@ class Consumer:
         """A readiness check. Raises RuntimeError until the owner's log was once followed to its end."""
         follower = self.followers[owner]
         if not follower.caught_up:
-            trouble = follower.trouble or f"{follower.lag_events():,} events to go"
+            trouble = follower.trouble or f"{follower.lag_positions():,} positions to go"
             raise RuntimeError(f"not caught up with {owner}: {trouble}")
 
     async def _follow_kafka(self) -> None:
@@ -175,7 +175,10 @@ async def consuming(consumer: Consumer, metrics: Metrics) -> AsyncIterator[None]
     """Runs the consumer meanwhile, and tells how far it is."""
     followers = consumer.followers.values()
     gauges: dict[tuple[str, str], Callable[[Follower], float]] = {
-        ("billing_consumer_lag_events", "Events not yet applied"): Follower.lag_events,
+        (
+            "billing_consumer_lag_positions",
+            "Positions not yet applied: events of a log on SQLite, bytes on KurrentDB",
+        ): Follower.lag_positions,
         ("billing_consumer_lag_seconds", "How old the read side is"): Follower.lag_seconds,
         ("billing_consumer_parked_streams", "Streams that wait for an event to be mended"): lambda each: len(
             each.parked_streams

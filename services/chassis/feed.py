@@ -35,7 +35,7 @@ MAX_PROBLEM_BYTES = 4096
 
 StoreOf = Callable[[Request], EventStore]
 
-_POSITION = re.compile(r"[0-9]{1,18}")
+_POSITION = re.compile(r"[0-9]{1,19}")
 _members = itemgetter("position", "stream", "revision", "event_id", "type", "version", "metadata", "data")
 
 

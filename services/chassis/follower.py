@@ -139,12 +139,12 @@ class Follower:
                     await self._moved.wait_for(reached)
         return reached()
 
-    def lag_events(self) -> int:
+    def lag_positions(self) -> int:
         return max(0, self.head - max(self.checkpoints.values()))
 
     def lag_seconds(self) -> float:
         """The age of the newest event applied, while newer ones are known; else 0."""
-        if not self._last_recorded_at or not self.lag_events():
+        if not self._last_recorded_at or not self.lag_positions():
             return 0.0
         return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(self._last_recorded_at)).total_seconds())
 

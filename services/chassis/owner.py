@@ -1,26 +1,31 @@
 """What every service that owns events opens: its event store, and the relay that publishes it.
 
 BILLING_ROLE splits a service into replicas that answer commands (`api`) and a process that publishes (`relay`). With
-SQLite both live on one machine and one data folder, the relay reads the file only, and one `api` can have it open.
+SQLite both live on one machine and one data folder, the relay reads the file only, and one `api` can have it open. With
+KurrentDB (BILLING_EVENT_STORE) there are as many as one likes, wherever they are, each with a data folder of its own.
 """
 
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 
 from contracts.topics import Owner
 
 from .auth import Authenticator
-from .event_store import EventStore
+from .event_store import EventStore, StoreError, StoreUnavailable
 from .health import Check
 from .http import create_app
+from .kurrent_store import KurrentEventStore
 from .metrics import Metrics
 from .relay import Relay
 from .running import running
 from .settings import OwnerSettings
 from .sqlite_store import SqliteEventStore
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -29,12 +34,25 @@ async def open_store(
 ) -> AsyncIterator[EventStore]:
     """The owner's event store. Raises StoreUnavailable with one sentence on what stands in the way."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    store = await SqliteEventStore.open(settings.data_dir / f"{owner}.sqlite3", settings.role == "relay")
+    try:
+        store = await _opened(owner, settings)
+    except StoreError as error:
+        log.error("event_store_not_opened", reason=str(error))
+        raise
     checks["event_store"] = store.check
     try:
         yield store
     finally:
         await store.close()
+
+
+async def _opened(owner: Owner, settings: OwnerSettings) -> SqliteEventStore | KurrentEventStore:
+    file = settings.data_dir / f"{owner}.sqlite3"
+    if settings.event_store is None:
+        return await SqliteEventStore.open(file, settings.role == "relay")
+    if file.exists():  # what was made from it, here and elsewhere, speaks of other positions
+        raise StoreUnavailable(f"{file} is a log already, and does not move to another engine: use an empty folder")
+    return await KurrentEventStore.open(settings.event_store.get_secret_value(), owner)
 
 
 @asynccontextmanager
@@ -52,7 +70,11 @@ async def relaying(
         return
     frontier = settings.data_dir / f"{owner}.frontier"
     relay = Relay(owner, store, settings.kafka_bootstrap, frontier, settings.partitions, settings.kafka_forgets)
-    metrics.gauge("billing_relay_lag_events", "Events not yet published to Kafka", relay.lag_events)
+    metrics.gauge(
+        "billing_relay_lag_positions",
+        "Positions not yet published to Kafka: events on SQLite, bytes on KurrentDB",
+        relay.lag_positions,
+    )
     metrics.gauge("billing_relay_lag_seconds", "Age of the oldest event not yet published", relay.lag_seconds)
     if settings.role == "relay":
         checks["publishing"] = relay.check

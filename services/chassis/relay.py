@@ -83,19 +83,19 @@ class Relay:
             log.warning("relay_interrupted", reason=self.trouble, again_in_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
-    def lag_events(self) -> int:
+    def lag_positions(self) -> int:
         return max(0, self.head - self.published)
 
     def lag_seconds(self) -> float:
         """The age of the oldest event that waits to be published; 0 when none does."""
-        if not self.lag_events() or not self._oldest_waiting:
+        if not self.lag_positions() or not self._oldest_waiting:
             return 0.0
         return max(0.0, datetime.now().timestamp() - datetime.fromisoformat(self._oldest_waiting).timestamp())
 
     async def check(self) -> None:
         """A readiness check. Raises RuntimeError while nothing can be published."""
         if self.trouble:
-            raise RuntimeError(f"{self.lag_events()} events wait for Kafka: {self.trouble}")
+            raise RuntimeError(f"{self.lag_positions()} positions wait for Kafka: {self.trouble}")
 
     async def _session(self) -> None:
         await self._topic.ensure()
@@ -110,7 +110,7 @@ class Relay:
                 publishing(self._topic, tails, self.published) as publisher,
                 chunks_after(self._store, self.published) as chunks,
             ):
-                if not self.lag_events():  # else it is mended when something was published, and not before
+                if not self.lag_positions():  # else it is mended when something was published, and not before
                     self.trouble = ""
                 log.info("relay_publishing", owner=self._topic.owner, frontier=self.published, tails=tails)
                 while True:
@@ -127,7 +127,7 @@ class Relay:
         while True:
             with suppress(StoreError):
                 self.head = await self._store.head()
-                if self.lag_events():
+                if self.lag_positions():
                     self._oldest_waiting = await _recorded_at_after(self._store, self.published)
             await asyncio.sleep(LOOK_EVERY_S)
 

@@ -17,6 +17,15 @@ def _postgresql(address: SecretStr) -> SecretStr:
     return address
 
 
+EVENT_STORES = ("kurrentdb", "kurrentdb+discover", "esdb", "esdb+discover")
+
+
+def _kurrentdb(address: SecretStr) -> SecretStr:
+    if address.get_secret_value().partition("://")[0] not in EVENT_STORES:
+        raise ValueError(f"not an address that begins with {'://, '.join(EVENT_STORES)}://")
+    return address
+
+
 class ListenerSettings(BaseSettings):
     """What every process that serves HTTP needs to be told."""
 
@@ -70,6 +79,11 @@ class OwnerSettings(ServiceSettings):
         Literal["all", "api", "relay"],
         Field(description="all; or api: answers commands, or relay: publishes what they wrote"),
     ] = "all"
+    event_store: Annotated[
+        SecretStr | None,
+        AfterValidator(lambda address: address and _kurrentdb(address)),
+        Field(description="kurrentdb://user:password@host:2113 with its options; a SQLite file when left out"),
+    ] = None
 
 
 def load(settings: type[Settings]) -> Settings:

@@ -56,7 +56,7 @@ _MIN_POSITION = {
     "in": "query",
     "name": "min_position",
     "description": "Wait until the answer holds this position, as a command answered it: read your own write.",
-    "schema": {"type": "string", "pattern": r"^(plans|devices|renewals):(0|[1-9][0-9]{0,17})$"},
+    "schema": {"type": "string", "pattern": r"^(plans|devices|renewals):(0|[1-9][0-9]{0,18})$"},
     "example": "plans:42",
 }
 _READ_PARAMETERS = [

@@ -13,9 +13,10 @@ from contracts.problems import Refused
 from contracts.topics import Owner
 
 HEADER, PARAMETER = "billing-min-position", "min_position"
+LAST = 2**63 - 1  # no log has a later position
 HOP_S = 0.5  # what asking renewals may take beyond its own waiting
 
-_POSITION = re.compile(r"(plans|devices|renewals):(0|[1-9][0-9]{0,17})")
+_POSITION = re.compile(r"(plans|devices|renewals):(0|[1-9][0-9]{0,18})")
 
 
 def wanted(request: Request) -> tuple[Owner, int] | None:
@@ -25,7 +26,7 @@ def wanted(request: Request) -> tuple[Owner, int] | None:
         place, text = "header", request.headers.get(HEADER)
     if text is None:
         return None
-    if found := _POSITION.fullmatch(text):
+    if (found := _POSITION.fullmatch(text)) and int(found[2]) <= LAST:
         return Owner(found[1]), int(found[2])
     name = PARAMETER if place == "query" else HEADER
     message = "a position looks like plans:42, as commands answer it"

@@ -47,7 +47,7 @@ async def consumed(
     caller: Annotated[Caller, Depends(http.caller)],
     owner: Literal[Owner.PLANS],  # the only one followed
     account_id: str,
-    position: Annotated[int, Query(ge=0, le=2**62)],
+    position: Annotated[int, Query(ge=0, le=2**63 - 1)],
 ) -> dict[str, int]:
     """The position of this log by which the effects of the owner's event at `position` are recorded.
 

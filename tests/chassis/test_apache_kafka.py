@@ -166,9 +166,9 @@ async def test_a_topic_that_takes_no_such_batch_stops_the_relay_until_it_does(
         await configure(apache_kafka, "max.message.bytes", "100")
         head = await happens(store, 100, seed=2)
         await until(lambda: "MessageSizeTooLarge" in relay.trouble)
-        await until(lambda: relay.lag_events() == 100)
+        await until(lambda: relay.lag_positions() == 100)
         for _ in range(300):  # while it tries again and again, it is never taken for well
-            with pytest.raises(RuntimeError, match="100 events wait for Kafka"):
+            with pytest.raises(RuntimeError, match="100 positions wait for Kafka"):
                 await relay.check()
             await asyncio.sleep(0.01)
         await configure(apache_kafka, "max.message.bytes", "1048588")

@@ -119,7 +119,7 @@ async def test_what_kafka_brings_is_applied_once_and_in_order_without_the_feed(
         feed.away = False
         await until(lambda: following(consumer).caught_up)
         await consumer.check(Owner.PLANS)
-        assert following(consumer).lag_events() == following(consumer).lag_seconds() == 0
+        assert following(consumer).lag_positions() == following(consumer).lag_seconds() == 0
     await assert_applied_once_in_order(ledger, store)
     assert following(consumer).applied == {"kafka": 1000, "feed": 0}
     assert ledger.ignored == 0

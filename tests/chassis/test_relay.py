@@ -350,14 +350,14 @@ async def test_kafka_away_blocks_nobody_and_everything_is_published_later(
     broker = Tansu()
     async with relaying(Relay(Owner.PLANS, store, broker.bootstrap, frontier, PARTITIONS)) as relay:
         head = await happens(store, 500)
-        await until(lambda: relay.lag_events() == head and relay.trouble and relay.lag_seconds())
-        with pytest.raises(RuntimeError, match="500 events wait for Kafka"):
+        await until(lambda: relay.lag_positions() == head and relay.trouble and relay.lag_seconds())
+        with pytest.raises(RuntimeError, match="500 positions wait for Kafka"):
             await relay.check()
         await broker.start()
         try:
             await until(lambda: relay.published == head)
             await relay.check()
-            assert relay.lag_events() == relay.lag_seconds() == 0
+            assert relay.lag_positions() == relay.lag_seconds() == 0
             await assert_nothing_was_left_out(store, broker)
         finally:
             broker.kill()

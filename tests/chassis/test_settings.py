@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.chassis.settings import ServiceSettings, load
+from contracts.topics import Owner
+from services.chassis.event_store import StoreUnavailable
+from services.chassis.owner import open_store
+from services.chassis.settings import OwnerSettings, ServiceSettings, load
 
 SOUND = {
     "PORT": "8001",
@@ -53,3 +56,33 @@ def test_invalid_settings_are_named_without_their_values(environment: pytest.Mon
     for name in invalid:
         assert f"BILLING_{name} (" in message
     assert "secret" not in message
+
+
+def test_an_event_store_is_chosen_by_its_address_which_is_told_to_nobody(environment: pytest.MonkeyPatch) -> None:
+    for name, value in SOUND.items():
+        environment.setenv(f"BILLING_{name}", value)
+    environment.delenv("BILLING_EVENT_STORE", raising=False)
+    assert load(OwnerSettings).event_store is None
+    for scheme in ("kurrentdb", "kurrentdb+discover", "esdb", "esdb+discover"):
+        environment.setenv("BILLING_EVENT_STORE", f"{scheme}://ann:s3cret@db:2113")
+        settings = load(OwnerSettings)
+        assert settings.event_store is not None
+        assert "s3cret" not in repr(settings)
+    environment.setenv("BILLING_EVENT_STORE", "mysql://ann:s3cret@db")
+    with pytest.raises(SystemExit, match=r"BILLING_EVENT_STORE \(.*begins with kurrentdb://") as ended:
+        load(OwnerSettings)
+    assert "s3cret" not in str(ended.value)
+
+
+async def test_a_log_on_sqlite_is_not_left_for_another_engine_unnoticed(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {**SOUND, "DATA_DIR": str(tmp_path)}.items():
+        environment.setenv(f"BILLING_{name}", value)
+    environment.delenv("BILLING_EVENT_STORE", raising=False)
+    async with open_store(Owner.PLANS, load(OwnerSettings), {}):
+        pass
+    environment.setenv("BILLING_EVENT_STORE", "kurrentdb://127.0.0.1:9?Tls=false")
+    with pytest.raises(StoreUnavailable, match=r"plans\.sqlite3 is a log already"):
+        async with open_store(Owner.PLANS, load(OwnerSettings), {}):
+            pass

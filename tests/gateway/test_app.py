@@ -136,7 +136,7 @@ async def test_without_kafka_it_follows_the_feeds_and_goes_on_after_a_restart(tm
             answer = await client.get(f"{CARD}?min_position=plans:{position}")
             assert (answer.json()["revision"], answer.json()["licences"]["total"]) == (1, 8)
             await until_ready(client)
-            assert "billing_consumer_lag_events" in (await client.get("/metrics")).text
+            assert "billing_consumer_lag_positions" in (await client.get("/metrics")).text
 
 
 async def test_with_the_owners_away_it_shows_what_it_has(tmp_path: Path) -> None:

@@ -118,23 +118,30 @@ def problem(answer: Answer) -> str:
     return code
 
 
-@asynccontextmanager
-async def plans_service(folder: Path, issuer: Issuer, clock: SetClock) -> AsyncIterator[Customer]:
-    """A running service that sells from the price book, and the editor of "acme", which is open, and "globex"."""
+def plans_settings(folder: Path, issuer: Issuer, **more: Any) -> PlansSettings:
+    """In an existing folder; nobody listens where Kafka and renewals should be."""
     secret, token_file = folder / "quote_secret", folder / "token"
     secret.write_bytes(b"0123456789abcdef0123456789abcdef")
     token_file.write_text("unused")
-    settings = PlansSettings(
-        port=free_port(),
-        data_dir=folder / "data",
-        jwks=str(issuer.jwks_file(folder)),
-        issuer=ISSUER,
-        audience=AUDIENCE,
-        kafka_bootstrap=f"127.0.0.1:{free_port()}",
-        service_token_file=token_file,
-        quote_secret_file=secret,
-        renewals_url="http://127.0.0.1:9",
-    )
+    given: dict[str, Any] = {
+        "port": free_port(),
+        "data_dir": folder / "data",
+        "jwks": str(issuer.jwks_file(folder)),
+        "issuer": ISSUER,
+        "audience": AUDIENCE,
+        "kafka_bootstrap": f"127.0.0.1:{free_port()}",
+        "service_token_file": token_file,
+        "quote_secret_file": secret,
+        "renewals_url": "http://127.0.0.1:9",
+    }
+    return PlansSettings(**{**given, **more})
+
+
+@asynccontextmanager
+async def plans_service(folder: Path, issuer: Issuer, clock: SetClock, **more: Any) -> AsyncIterator[Customer]:
+    """A running service that sells from the price book, and the editor of "acme", which is open, and "globex". more:
+    settings."""
+    settings = plans_settings(folder, issuer, **more)
     app = plans_app(settings, clock)
     token = issuer.token(grants={"acme": EDIT, "globex": EDIT})
     publisher = issuer.token(sub="publisher", grants={"*": [Privilege.CATALOGUE_EDIT]})

@@ -280,7 +280,7 @@ async def test_commands_succeed_while_nobody_listens_where_kafka_should_be(custo
 
 async def _waiting_for_kafka(customer: Customer) -> bool:
     metrics = (await customer.http.get("/metrics")).text.splitlines()
-    (lag,) = [line.split()[-1] for line in metrics if line.startswith("billing_relay_lag_events")]
+    (lag,) = [line.split()[-1] for line in metrics if line.startswith("billing_relay_lag_positions")]
     return float(lag) > 0
 
 

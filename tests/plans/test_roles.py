@@ -101,7 +101,7 @@ async def test_what_one_process_writes_another_publishes(service: Service, broke
         assert "billing_relay" not in (await api.get("/metrics")).text
         async with service.running("relay") as relay:
             await is_published(broker, ["plans.PriceBookPublished"])
-            assert "billing_relay_lag_events 0.0" in (await relay.get("/metrics")).text
+            assert "billing_relay_lag_positions 0.0" in (await relay.get("/metrics")).text
             assert (await relay.get("/events?after=0")).status_code == 404  # it answers nobody else
         done(await customer.open())  # with no relay at all
         async with service.running("relay"):
