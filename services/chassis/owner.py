@@ -51,7 +51,7 @@ async def relaying(
         yield
         return
     frontier = settings.data_dir / f"{owner}.frontier"
-    relay = Relay(owner, store, settings.kafka_bootstrap, frontier, settings.partitions, settings.kafka_forgets)
+    relay = Relay(owner, store, settings.kafka, frontier, settings.partitions, settings.kafka_forgets)
     metrics.gauge("billing_relay_lag_events", "Events not yet published to Kafka", relay.lag_events)
     metrics.gauge("billing_relay_lag_seconds", "Age of the oldest event not yet published", relay.lag_seconds)
     running = asyncio.create_task(relay.run())

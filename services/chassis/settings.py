@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .kafka_settings import KafkaSettings
+
 PREFIX = "BILLING_"
 
 Settings = TypeVar("Settings", bound=BaseSettings)
@@ -36,16 +38,9 @@ class ListenerSettings(BaseSettings):
     ] = "info"
 
 
-class ServiceSettings(ListenerSettings):
+class ServiceSettings(ListenerSettings, KafkaSettings):
     """What every service needs to be told. A service adds its own fields in a subclass."""
 
-    kafka_bootstrap: Annotated[str, Field(min_length=1, description="host:port of Kafka, several with commas")]
-    partitions: Annotated[
-        int, Field(ge=1, le=1000, description="partitions of every topic; fixed once data exists")
-    ] = 4  # as many as the embedded broker makes by itself when somebody asks for a topic it has lost
-    kafka_forgets: Annotated[
-        bool, Field(description="whether Kafka is the embedded broker, which loses its topics with each restart")
-    ] = False
     database: Annotated[
         SecretStr | None,
         AfterValidator(lambda address: address and _postgresql(address)),
