@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
 from contracts.topics import Owner, topic_of
@@ -129,13 +130,23 @@ async def test_a_consumer_whose_right_to_read_is_taken_says_so(
 
 async def test_whom_we_do_not_trust_gets_no_password(secured_kafka: SecuredKafka, tmp_path: Path) -> None:
     login = secured_kafka.speaking_as("plans").login
-    with pytest.raises(kafka.KafkaConnectionError, match="certificate verify failed"):
+    with pytest.raises(KafkaConnectionError, match="certificate verify failed"):
         await kafka.ensure_topic(Secured(secured_kafka.bootstrap, login, Tls()), TOPIC, PARTITIONS)
     elsewhere = Secured(
         secured_kafka.bootstrap.replace("localhost", "127.0.0.1"), login, Tls(secured_kafka.secrets / "ca.pem")
     )
-    with pytest.raises(kafka.KafkaConnectionError, match="IP address mismatch"):
+    with pytest.raises(KafkaConnectionError, match="IP address mismatch"):
         await kafka.ensure_topic(elsewhere, TOPIC, PARTITIONS)
+
+
+async def test_a_certificate_says_who_we_are(secured_kafka: SecuredKafka) -> None:
+    """Known, if to nobody who would let it make topics; without a certificate it does not come that far."""
+    folder = secured_kafka.secrets
+    known = Tls(folder / "ca.pem", folder / "postgres.crt", folder / "postgres.key")
+    with pytest.raises(TopicAuthorizationFailedError):
+        await kafka.ensure_topic(Secured(secured_kafka.certified, tls=known), TOPIC, PARTITIONS)
+    with pytest.raises(KafkaConnectionError, match=secured_kafka.certified):
+        await kafka.ensure_topic(Secured(secured_kafka.certified, tls=Tls(folder / "ca.pem")), TOPIC, PARTITIONS)
 
 
 async def test_topics_are_the_operators_to_make(secured_kafka: SecuredKafka, tmp_path: Path) -> None:

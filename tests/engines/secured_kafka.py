@@ -21,28 +21,38 @@ PROGRAMS = {
     "kafka-acls.sh": "org.apache.kafka.tools.AclCommand",
     "kafka-configs.sh": "kafka.admin.ConfigCommand",
 }
+# And one listener more, which knows clients by their certificates.
 HERE = """
 controller.quorum.voters=1@localhost:{controller}
-listeners=CLIENTS://localhost:{port},INSIDE://localhost:{inside},CONTROLLER://localhost:{controller}
-advertised.listeners=CLIENTS://localhost:{port},INSIDE://localhost:{inside}
+listeners=CLIENTS://localhost:{port},CERTIFIED://localhost:{certified},INSIDE://localhost:{inside},CONTROLLER://localhost:{controller}
+advertised.listeners=CLIENTS://localhost:{port},CERTIFIED://localhost:{certified},INSIDE://localhost:{inside}
+listener.security.protocol.map=CLIENTS:SASL_SSL,CERTIFIED:SSL,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.name.certified.ssl.client.auth=required
+listener.name.certified.ssl.keystore.type=PEM
+listener.name.certified.ssl.keystore.location={secrets}/kafka.pem
+listener.name.certified.ssl.truststore.type=PEM
+listener.name.certified.ssl.truststore.location={secrets}/ca.pem
 log.dirs={folder}/log
 listener.name.clients.ssl.keystore.location={secrets}/kafka.pem
 """
 
 
 class SecuredKafka:
-    """inside: host:port where everybody is the operator. secrets: the folder of passwords and certificates."""
+    """inside: host:port where everybody is the operator; certified: where a certificate says who it is. secrets: the
+    folder of passwords and certificates."""
 
     def __init__(self, folder: Path) -> None:
         """Raises Missing."""
         self.secrets = folder / "secrets"
-        port, inside, controller = free_port(), free_port(), free_port()
+        port, certified, inside, controller = (free_port() for _ in range(4))
+        self.certified = f"{HOST}:{certified}"
         self.bootstrap, self.inside = f"{HOST}:{port}", f"{HOST}:{inside}"
         self._output = folder / "output.log"
         self._process: subprocess.Popen[bytes] | None = None
         secrets.make(self.secrets)
         properties = folder / "server.properties"
-        here = HERE.format(port=port, inside=inside, controller=controller, folder=folder, secrets=self.secrets)
+        ports = {"port": port, "certified": certified, "inside": inside, "controller": controller}
+        here = HERE.format(**ports, folder=folder, secrets=self.secrets)
         properties.write_text((DEPLOY / "kafka" / "server.properties").read_text() + here + QUICK)
         self._environment = {
             **os.environ,
