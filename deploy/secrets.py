@@ -4,6 +4,7 @@ What is there already stays as it is, so it may be run again. The folder is its 
 read by all, because a container reads them as another user.
 """
 
+import json
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-SERVICES = ("plans", "devices", "renewals", "gateway")
+from .local.issuer import SERVICES, USERS, DevelopmentIssuer
+
 ENGINES = ("kafka", "kurrentdb", "postgres")
 VALID = timedelta(days=825)
 PASSWORD_BYTES = 24
@@ -40,8 +42,27 @@ def make(folder: Path) -> None:
         folder / "database_uri",
         lambda: f"postgresql://billing:{postgres}@postgres/billing?sslmode=verify-full&sslrootcert={trusted}",
     )
+    _once(folder / "authorities" / "ca.pem", (folder / "ca.pem").read_text)  # KurrentDB asks for a folder
+    (folder / "keys").mkdir(exist_ok=True)
+    for service in SERVICES:
+        (folder / "tokens" / service).mkdir(parents=True, exist_ok=True)
     # KurrentDB and Compose take these from nowhere but the environment.
     _once(folder / "compose.env", lambda: f"BILLING_SECRETS={folder.resolve()}\nKURRENTDB_PASSWORD={kurrentdb}\n")
+
+
+def development_tokens(folder: Path) -> None:
+    """The keys, and fresh tokens, that a company's own issuer keeps there otherwise; they are good for twelve hours."""
+    issuer = DevelopmentIssuer(folder / "development_issuer")
+    for service in SERVICES:
+        token = folder / "tokens" / service / "token"
+        token.parent.mkdir(parents=True, exist_ok=True)
+        token.write_text(issuer.service_token(service))
+    keys = folder / "keys"
+    keys.mkdir(exist_ok=True)
+    (keys / "jwks.json").write_text(json.dumps(issuer.jwks()))
+    (folder / "users").mkdir(exist_ok=True)
+    for name in USERS:
+        (folder / "users" / name).write_text(issuer.user_token(name))
 
 
 class _Authority:
@@ -87,6 +108,7 @@ class _Authority:
 def _once(file: Path, made: Callable[[], str], mode: int = 0o444) -> str:
     """The text of a file, made if it is not there."""
     if not file.exists():
+        file.parent.mkdir(exist_ok=True)
         new = file.with_suffix(file.suffix + ".new")
         new.write_text(made())
         new.chmod(mode)

@@ -1,5 +1,6 @@
 """Settings of a service, from BILLING_* variables; a process with a wrong setting says all that is wrong and ends."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -68,9 +69,10 @@ class OwnerSettings(ServiceSettings):
 
 
 def load(settings: type[Settings]) -> Settings:
-    """The settings in the environment. Ends the process with one message naming every missing or invalid one."""
+    """The settings in the environment, or else in files named as they are (billing_database) in BILLING_SECRETS_DIR:
+    for addresses that hold a password. Ends the process with one message naming every missing or invalid one."""
     try:
-        return settings()
+        return settings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"))
     except ValidationError as invalid:
         raise SystemExit(_everything_wrong(settings, invalid)) from None
 
