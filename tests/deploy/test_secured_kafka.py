@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
@@ -16,6 +17,8 @@ from services.chassis.consumer import Consumer
 from services.chassis.kafka_access import Address, Secured, Tls
 from services.chassis.memory_store import MemoryEventStore
 from services.chassis.relay import Relay
+from services.chassis.settings import load
+from services.topics import TopicsSettings, make_topics
 from tests.chassis.accounts import happens
 from tests.chassis.ledger import Ledger, StoreFeed
 from tests.engines import until
@@ -156,6 +159,34 @@ async def test_topics_are_the_operators_to_make(secured_kafka: SecuredKafka, tmp
         await until(lambda: f"there is no {TOPIC}, and this user may not make it" in relay.trouble)
         await kafka.ensure_topic(secured_kafka.speaking_as("operator"), TOPIC, PARTITIONS)
         await until(lambda: relay.published == head)
+
+
+async def test_the_operator_makes_every_topic_as_services_want_it(
+    secured_kafka: SecuredKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "BOOTSTRAP": secured_kafka.bootstrap,
+        "SECURITY": "sasl_ssl",
+        "SASL_MECHANISM": "SCRAM-SHA-512",
+        "USER": "operator",
+        "PASSWORD_FILE": secured_kafka.secrets / "kafka_password_operator",
+        "CA_FILE": secured_kafka.secrets / "ca.pem",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"BILLING_KAFKA_{name}", str(value))
+    monkeypatch.setenv("BILLING_PARTITIONS", "5")
+    assert await make_topics(load(TopicsSettings)) == [topic_of(owner) for owner in Owner]
+    admin = AIOKafkaAdminClient(bootstrap_servers=secured_kafka.inside)
+    await admin.start()
+    described = await admin.describe_topics([topic_of(owner) for owner in Owner])
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, TOPIC)])
+    await admin.close()
+    assert [len(topic["partitions"]) for topic in described] == [5, 5, 5]
+    settings = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    assert (settings["retention.ms"], settings["cleanup.policy"]) == ("-1", "delete")
+    monkeypatch.setenv("BILLING_PARTITIONS", "6")
+    with pytest.raises(kafka.WrongPartitions, match="has 5 partitions, not 6"):
+        await make_topics(load(TopicsSettings))
 
 
 async def test_a_topic_that_the_operator_made_with_other_partitions_is_not_used(
