@@ -30,6 +30,8 @@ check: setup ## format, lint, types, import rules
 bench: setup ## speed beside the raw limits, as ratios
 	$(BIN)/python -m tests.bench
 
-lock: ## compile requirements.lock anew from pyproject.toml (needs uv)
+lock: ## compile both requirements.lock (deploy's without development) anew from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 	  --group dev pyproject.toml --output-file requirements.lock
+	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+	  --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock

@@ -181,5 +181,59 @@ def clock(
     raise SystemExit(command(Folder(data_dir), wish))
 
 
+@app.command()
+def serve(service: Annotated[str, typer.Argument(help="plans, devices, renewals or gateway.")]) -> None:
+    """Run one service with the BILLING_* settings in the environment, until SIGTERM.
+
+    Example:
+
+      billing serve plans
+    """
+    import runpy
+
+    if service not in ("plans", "devices", "renewals", "gateway"):
+        raise SystemExit(f"There is no service {service!r}: choose plans, devices, renewals or gateway.")
+    runpy.run_module(f"services.{service}", run_name="__main__")
+
+
+@app.command()
+def topics() -> None:
+    """Make the topics in the Kafka that BILLING_KAFKA_* tells, or check those that are there.
+
+    Example:
+
+      BILLING_KAFKA_BOOTSTRAP=localhost:9092 BILLING_KAFKA_REPLICATION=3 billing topics
+    """
+    import asyncio
+
+    from services.chassis.settings import load
+    from services.topics import TopicsSettings, make_topics
+
+    settings = load(TopicsSettings)
+    try:
+        made = asyncio.run(make_topics(settings))
+    except Exception as failure:  # whatever a client library throws: the operator wants its reason
+        raise SystemExit(f"{type(failure).__name__}: {failure}") from None
+    typer.echo(f"With {settings.partitions} partitions each: {', '.join(made)}.")
+
+
+@app.command()
+def secrets(
+    folder: Annotated[Path, typer.Argument(help="Where to; what is there already stays as it is.")],
+    development: Annotated[bool, typer.Option(help="Also keys and tokens of demo users and services.")] = False,
+) -> None:
+    """Make an authority, certificates and passwords for the containers of deploy/compose.yaml.
+
+    Example:
+
+      billing secrets deploy/secrets
+    """
+    from deploy.secrets import development_tokens, make
+
+    make(folder)
+    if development:
+        development_tokens(folder)
+
+
 if __name__ == "__main__":
     app()

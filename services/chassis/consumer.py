@@ -4,6 +4,7 @@ Offsets are committed only to spare reading again: the checkpoints, committed wi
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from contracts.topics import Owner, topic_of
 
 from . import kafka
 from .follower import Follower, Read, pause
+from .kafka_access import Address, security, servers
 from .metrics import Metrics
 from .running import running
 from .sink import CannotApply, Feed, Parked, Sink
@@ -45,7 +47,7 @@ class Consumer:
         self,
         sink: Sink,
         feeds: Mapping[Owner, Feed],
-        bootstrap: str,
+        bootstrap: Address,
         group_id: str,
         partitions: int,
         shared: bool = False,
@@ -89,11 +91,12 @@ class Consumer:
     async def _follow_kafka(self) -> None:
         failures = 0
         while True:
-            broker = self._broker()
+            broker = None
             try:
                 # First, because Kafka makes a topic that a client asks for, with a number of partitions of its own.
                 for owner, follower in self.followers.items():
                     await kafka.ensure_topic(self._bootstrap, topic_of(owner), len(follower.checkpoints))
+                broker = self._broker()
                 await broker.start()
                 failures = 0
                 await asyncio.Event().wait()
@@ -101,11 +104,19 @@ class Consumer:
                 failures += 1
                 log.warning("kafka_unavailable", reason=str(error))
             finally:
-                await kafka.stopped(broker.stop(), 2 * STOP_S)
+                if broker:
+                    await kafka.stopped(broker.stop(), 2 * STOP_S)
             await pause(failures)
 
     def _broker(self) -> KafkaBroker:
-        broker = KafkaBroker(self._bootstrap, logger=None, graceful_timeout=STOP_S, allow_auto_create_topics=False)
+        broker = KafkaBroker(
+            servers(self._bootstrap),
+            security=security(self._bootstrap),
+            logger=logging.getLogger("faststream.kafka"),  # of what it meets while it consumes, nobody else hears
+            graceful_timeout=STOP_S,
+            allow_auto_create_topics=False,
+            consumer_only=True,
+        )
         for owner, follower in self.followers.items():
             subscriber = broker.subscriber(
                 topic_of(owner),

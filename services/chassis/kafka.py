@@ -7,10 +7,20 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.envelope import Headers
+
+from .kafka_access import Address, client, unreachable_because
 
 REQUEST_TIMEOUT_MS = 10_000
 TAIL_TIMEOUT_MS = 5_000
@@ -19,7 +29,9 @@ FORGETFUL_TAIL_TIMEOUT_MS = 500
 STOP_S = 2.0
 MAX_BATCH_BYTES = 1_000_000  # above what the relay puts into one batch; below brokers' usual limit of 1 MiB
 REPLICATION = 1  # of a topic we have to make ourselves; in a cluster the operator makes them
-KEEP_FOR_EVER = {"retention.ms": "-1"}
+# Never compacted: the key is the account, and its last event alone says nothing.
+KEEP_FOR_EVER = {"retention.ms": "-1", "cleanup.policy": "delete"}
+NOT_OURS_TO_MAKE = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 
 Message = tuple[bytes, bytes, Headers]  # key, value, headers
 
@@ -28,36 +40,60 @@ class WrongPartitions(Exception):
     """The topic has another number of partitions than we are set to; accounts would change partition and lose order."""
 
 
-async def ensure_topic(bootstrap: str, topic: str, partitions: int, forgets: bool = False) -> None:
-    """Makes the topic unless it is there. Raises WrongPartitions; KafkaError, TimeoutError when the broker is away.
+class TopicMissing(Exception):
+    """There is no such topic, and we may not make it: the operator does."""
+
+
+async def ensure_topic(
+    bootstrap: Address, topic: str, partitions: int, forgets: bool = False, replication: int = REPLICATION
+) -> None:
+    """Makes the topic unless it is there, or is not ours to make.
+
+    Raises WrongPartitions, TopicMissing; KafkaError, OSError, TimeoutError with a reason when the broker is away or
+    turns us away.
 
     forgets: the broker is the embedded one, which loses everything with each restart and then makes topics itself, as
     soon as anyone asks for them, with a number of partitions of its own: such a topic is made anew.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**client(bootstrap), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
-        await admin.start()
-        found = await _create(admin, topic, partitions)
+        await _started(admin, bootstrap)
+        wanted = NewTopic(topic, partitions, replication, topic_configs=KEEP_FOR_EVER)
+        found = await _create(admin, wanted)
         if found != partitions and forgets:
             await admin.delete_topics([topic])
-            found = await _create(admin, topic, partitions)
+            found = await _create(admin, wanted)
     finally:
         await admin.close()
     if found != partitions:
         raise WrongPartitions(f"{topic} has {found} partitions, not {partitions}")
 
 
-async def _create(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> int:
+async def _started(admin: AIOKafkaAdminClient, bootstrap: Address) -> None:
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        reason = await unreachable_because(bootstrap, REQUEST_TIMEOUT_MS)
+        raise KafkaConnectionError(reason or str(error)) from error
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: NewTopic) -> int:
     """The number of partitions the topic has now."""
-    wanted = NewTopic(topic, partitions, REPLICATION, topic_configs=KEEP_FOR_EVER)
+    topic = wanted.name
     answer = await admin.create_topics([wanted])
-    for _, code, *_ in answer.topic_errors:
-        if code not in (0, TopicAlreadyExistsError.errno):
-            raise for_code(code)(f"{topic} cannot be made")
+    (code,) = (code for _, code, *_ in answer.topic_errors)
+    if code in NOT_OURS_TO_MAKE:
+        if found := await _partitions(admin, topic):
+            return found
+        raise TopicMissing(
+            f"there is no {topic}, and this user may not make it: it wants {wanted.num_partitions} partitions"
+        )
+    if code not in (0, TopicAlreadyExistsError.errno):
+        raise for_code(code)(f"{topic} cannot be made")
     async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
-        while not (partitions := await _partitions(admin, topic)):  # noqa: ASYNC110
+        while not (found := await _partitions(admin, topic)):  # noqa: ASYNC110
             await asyncio.sleep(KNOWN_POLL_S)
-    return partitions
+    return found
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> int:
@@ -68,10 +104,10 @@ async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> int:
     return len(described["partitions"])
 
 
-def producer(bootstrap: str) -> AIOKafkaProducer:
+def producer(bootstrap: Address) -> AIOKafkaProducer:
     """Durable, without idempotence: it dedupes within one session only, and readers drop repetitions by position."""
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **client(bootstrap),
         acks="all",
         enable_idempotence=False,
         linger_ms=0,
@@ -119,7 +155,7 @@ class Sender:
 
 
 @asynccontextmanager
-async def sending(bootstrap: str, topic: str) -> AsyncIterator[Sender]:
+async def sending(bootstrap: Address, topic: str) -> AsyncIterator[Sender]:
     """Flushes what it can when it ends."""
     sender = producer(bootstrap)
     try:
@@ -129,14 +165,14 @@ async def sending(bootstrap: str, topic: str) -> AsyncIterator[Sender]:
         await stopped(sender.stop(), STOP_S)
 
 
-async def tail_positions(bootstrap: str, topic: str, partitions: int, forgets: bool = False) -> dict[int, int]:
+async def tail_positions(bootstrap: Address, topic: str, partitions: int, forgets: bool = False) -> dict[int, int]:
     """The position of the last event in every partition that holds one. Raises KafkaError or TimeoutError.
 
     forgets: the embedded broker acknowledges the first batch for a topic it has lost and drops it; what cannot be read
     back there is nothing. Elsewhere it is a failure.
     """
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client(bootstrap),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=50,

@@ -69,6 +69,7 @@ def _quieten() -> None:
     faststream = logging.getLogger("faststream")  # prints by itself what it does not pass on
     faststream.handlers.clear()
     faststream.propagate = True
+    logging.getLogger("faststream.kafka").setLevel(logging.ERROR)  # warns that nobody makes topics by asking for them
     for name in ("uvicorn.error", "aiokafka", "faststream", "asyncio", "psycopg.pool"):
         if logging.getLogger().level <= logging.INFO:
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -69,7 +69,7 @@ async def relaying(
         yield
         return
     frontier = settings.data_dir / f"{owner}.frontier"
-    relay = Relay(owner, store, settings.kafka_bootstrap, frontier, settings.partitions, settings.kafka_forgets)
+    relay = Relay(owner, store, settings.kafka, frontier, settings.partitions, settings.kafka_forgets)
     metrics.gauge(
         "billing_relay_lag_positions",
         "Positions not yet published to Kafka: events on SQLite, bytes on KurrentDB",

@@ -13,6 +13,7 @@ from contracts.topics import Owner, partition_of, topic_of
 
 from . import kafka
 from .event_store import START
+from .kafka_access import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Topic:
     """Where an owner's events go. forgets: see kafka.ensure_topic."""
 
     owner: Owner
-    bootstrap: str
+    bootstrap: Address
     partitions: int
     forgets: bool = False
 

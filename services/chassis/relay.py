@@ -29,6 +29,7 @@ from contracts.topics import Owner
 
 from .chunks import chunks_after
 from .event_store import START, EventStore, StoreError
+from .kafka_access import Address
 from .publisher import Topic, publishing
 from .running import running
 
@@ -50,7 +51,7 @@ class Relay:
         self,
         owner: Owner,
         store: EventStore,
-        bootstrap: str,
+        bootstrap: Address,
         frontier: Path,
         partitions: int,
         broker_forgets: bool = False,

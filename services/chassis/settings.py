@@ -1,10 +1,13 @@
 """Settings of a service, from BILLING_* variables; a process with a wrong setting says all that is wrong and ends."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .kafka_settings import KafkaSettings
 
 PREFIX = "BILLING_"
 
@@ -45,16 +48,9 @@ class ListenerSettings(BaseSettings):
     ] = "info"
 
 
-class ServiceSettings(ListenerSettings):
+class ServiceSettings(ListenerSettings, KafkaSettings):
     """What every service needs to be told. A service adds its own fields in a subclass."""
 
-    kafka_bootstrap: Annotated[str, Field(min_length=1, description="host:port of Kafka, several with commas")]
-    partitions: Annotated[
-        int, Field(ge=1, le=1000, description="partitions of every topic; fixed once data exists")
-    ] = 4  # as many as the embedded broker makes by itself when somebody asks for a topic it has lost
-    kafka_forgets: Annotated[
-        bool, Field(description="whether Kafka is the embedded broker, which loses its topics with each restart")
-    ] = False
     database: Annotated[
         SecretStr | None,
         AfterValidator(lambda address: address and _postgresql(address)),
@@ -87,9 +83,10 @@ class OwnerSettings(ServiceSettings):
 
 
 def load(settings: type[Settings]) -> Settings:
-    """The settings in the environment. Ends the process with one message naming every missing or invalid one."""
+    """The settings in the environment, or else in files named as they are (billing_database) in BILLING_SECRETS_DIR:
+    for addresses that hold a password. Ends the process with one message naming every missing or invalid one."""
     try:
-        return settings()
+        return settings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"))
     except ValidationError as invalid:
         raise SystemExit(_everything_wrong(settings, invalid)) from None
 

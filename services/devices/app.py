@@ -53,9 +53,7 @@ def devices_app(settings: DevicesSettings, clock: Clock | None = None) -> FastAP
                 PlansIndex.open(settings.data_dir, settings.device_ratio) as plans,
                 DueIndex.open(settings.data_dir / "due.sqlite3", store, orders, leases, carrier) as index,
             ):
-                consumer = Consumer(
-                    plans, {Owner.PLANS: feed}, settings.kafka_bootstrap, "devices", settings.partitions
-                )
+                consumer = Consumer(plans, {Owner.PLANS: feed}, settings.kafka, "devices", settings.partitions)
                 follower = consumer.followers[Owner.PLANS]
                 checks["plans_followed"] = partial(consumer.check, Owner.PLANS)
                 application = Application(orders, leases, plans, index, follower.catch_up, now)

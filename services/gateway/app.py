@@ -50,7 +50,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
         ):
             checks["read_store"] = store.check
             feeds = {owner: InBatches(FeedClient(url, session, token)) for owner, url in urls.items()}
-            consumer = Consumer(store, feeds, settings.kafka_bootstrap, store.group, settings.partitions, store.shared)
+            consumer = Consumer(store, feeds, settings.kafka, store.group, settings.partitions, store.shared)
             checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
             waiter = Waiter(consumer, waiting, settings.renewals_url, settings.read_wait_s)
             clock, mover = clock_of(settings.clock_file), None

@@ -66,7 +66,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                 consumer = Consumer(
                     PolicySink(reactions.react, progress),
                     {Owner.RENEWALS: feed},
-                    settings.kafka_bootstrap,
+                    settings.kafka,
                     "plans",
                     settings.partitions,
                     progress.shared,

@@ -68,7 +68,7 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
             ):
                 reactions = Reactions(ledger, lambda: consumer.followers[Owner.PLANS].catch_up())
                 sink = PolicySink(reactions.react, progress)
-                bootstrap, partitions = settings.kafka_bootstrap, settings.partitions
+                bootstrap, partitions = settings.kafka, settings.partitions
                 consumer = Consumer(sink, feeds, bootstrap, "renewals", partitions, progress.shared)
                 checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
                 plans, devices = consumer.followers[Owner.PLANS], consumer.followers[Owner.DEVICES]

@@ -23,8 +23,7 @@ CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk"
 QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 JAVA = ("java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", QUIET)
 
-# One node that is everything. The last lines are for speed: by default a broker that was killed is let in again only
-# after 9 s, and the cleaner alone takes 128 MB. A batch is on the disk before it is acknowledged.
+# One node that is everything. A batch is on the disk before it is acknowledged.
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1
@@ -45,6 +44,9 @@ group.initial.rebalance.delay.ms=0
 log.retention.check.interval.ms=200
 log.initial.task.delay.ms=0
 log.segment.delete.delay.ms=0
+"""
+# By default a broker that was killed is let in again only after 9 s, and the cleaner alone takes 128 MB.
+QUICK = """
 broker.session.timeout.ms=1000
 broker.heartbeat.interval.ms=100
 log.cleaner.dedupe.buffer.size=2097152
@@ -66,7 +68,7 @@ class ApacheKafka:
         self._classes = ("-cp", f"{jars}/*")
         self._process: subprocess.Popen[bytes] | None = None
         text = PROPERTIES.format(host=HOST, port=self.port, controller_port=self._controller_port, folder=folder)
-        self._properties.write_text(text)
+        self._properties.write_text(text + QUICK)
 
     @classmethod
     def formatted(cls, folder: Path) -> "ApacheKafka":
