@@ -23,6 +23,7 @@ VENDORS = {
         "chassis/sqlite_file.py",
         "chassis/checkpoints.py",
         "gateway/sqlite_read_store.py",
+        "chassis/derived_file.py",
         "chassis/log_index.py",
         "devices/plans_index.py",
         "devices/due_index.py",

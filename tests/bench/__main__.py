@@ -71,7 +71,7 @@ def _cluster(folder: Path) -> Iterator[Portal]:
         kafka = ApacheKafka.formatted(folder)
         asyncio.run(kafka.start())
         try:
-            yield ClusterPortal(folder / "portal", kafka, database, "--no-demo", start_s=600)
+            yield ClusterPortal(folder / "portal", kafka, database, None, "--no-demo", start_s=600)
         finally:
             kafka.close()
 

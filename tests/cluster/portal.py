@@ -1,4 +1,4 @@
-"""A whole portal in processes, over an Apache Kafka and a PostgreSQL of the tests."""
+"""A whole portal in processes, over an Apache Kafka, a PostgreSQL and a KurrentDB of the tests."""
 
 import asyncio
 from pathlib import Path
@@ -16,8 +16,18 @@ class ClusterPortal(Portal):
 
     broker_forgets = False
 
-    def __init__(self, data_dir: Path, kafka: ApacheKafka, database: str, *options: str, start_s: float = START_S):
-        engines = ("--kafka", kafka.bootstrap, "--database", database)
+    def __init__(
+        self,
+        data_dir: Path,
+        kafka: ApacheKafka,
+        database: str,
+        event_store: str | None,
+        *options: str,
+        start_s: float = START_S,
+    ) -> None:
+        """event_store: of KurrentDB; SQLite when left out."""
+        engines = ["--kafka", kafka.bootstrap, "--database", database]
+        engines += ["--event-store", event_store] if event_store else []
         super().__init__(data_dir, *engines, *options, start_s=start_s)
         self._kafka, self._database = kafka, database
 

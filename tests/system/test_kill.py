@@ -45,8 +45,8 @@ async def test_nothing_acknowledged_is_lost_or_doubled_when_a_part_is_killed(
     check_cards(portal, events, load)
     await check_read_models(portal, tmp_path)
     for owner in OWNERS:
-        await _check_topic(portal, owner, heads[owner])
-    _check_repetitions(load)
+        await check_topic(portal, owner, heads[owner])
+    check_repetitions(load)
 
 
 def check_store(events: list[Members], load: Load) -> None:
@@ -118,7 +118,7 @@ async def check_read_models(portal: Portal, folder: Path) -> None:
             assert rows == logs.live_rows(portal, projection.TABLE)
 
 
-async def _check_topic(portal: Portal, owner: Owner, lost: int) -> None:
+async def check_topic(portal: Portal, owner: Owner, lost: int) -> None:
     """Every event after position `lost` is in the topic, in order; of those before it none is missing in the middle.
 
     A relay may repeat what it was not told had arrived, so the first record of each event counts."""
@@ -143,7 +143,7 @@ async def _check_topic(portal: Portal, owner: Owner, lost: int) -> None:
         ), "prevposition leaves nothing out"
 
 
-def _check_repetitions(load: Load) -> None:
+def check_repetitions(load: Load) -> None:
     """A command that was acknowledged gets its answer again, byte for byte, whatever has happened since."""
     for each in Random(1).sample([each for each in load.answered if each.acknowledged], 25):
         again = each.customer.post(each.path, each.body, "*", each.key)
