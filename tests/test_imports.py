@@ -30,7 +30,7 @@ VENDORS = {
     ),
     "aiokafka": ("chassis/kafka.py", "chassis/kafka_access.py", "chassis/relay.py", "chassis/consumer.py"),
     "faststream": ("chassis/kafka_access.py", "chassis/consumer.py"),
-    "kurrentdbclient": ("chassis/kurrent_store.py", "chassis/kurrent_wire.py"),
+    "kurrentdbclient": ("chassis/kurrent_store.py", "chassis/kurrent_connection.py", "chassis/kurrent_wire.py"),
     "grpc": ("chassis/kurrent_wire.py",),
     "psycopg": ("chassis/postgres.py",),
     "psycopg_pool": ("chassis/postgres.py",),

@@ -13,14 +13,11 @@ What it relies on besides the protocol (so the server's source says of appends t
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
-from contextlib import aclosing, suppress
-from random import uniform
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 import structlog
-from kurrentdbclient import AsyncKurrentDBClient, StreamState
-from kurrentdbclient.common import AsyncRecordedEventIterator
+from kurrentdbclient import StreamState
 from kurrentdbclient.exceptions import NotFoundError, WrongCurrentVersionError
 
 from contracts.envelope import Record
@@ -41,29 +38,13 @@ from .event_store import (
     TooLarge,
     WrongExpectedRevision,
 )
-from .kurrent_wire import (
-    CHANNEL_OPTIONS,
-    FAILURES,
-    UNREACHABLE,
-    connection_string,
-    meaning,
-    proposed,
-    public,
-    recorded,
-    revision,
-)
+from .kurrent_connection import RETRIED_S, Connection
+from .kurrent_wire import FAILURES, meaning, proposed, recorded, revision
 
 CALL_S = 5.0  # of one request
-RETRIED_S = 12.0  # of a call with the requests that the client repeats by itself
-LONG_READ_S = 60.0  # of one request of a long read, which goes on with the next
-CLOSE_TIMEOUT_S = 10.0
 APPEND_TRIES = 3
 READ_TRIES = 2  # that bring nothing, one after the other
-MAX_PAUSE_S = 5.0
-SEARCH_WINDOW = 1_000  # events the server looks through at a time for those of this log
 LAST = 2**63 - 1  # no position lies beyond
-
-Found = TypeVar("Found")
 
 log = structlog.get_logger(__name__)
 
@@ -71,13 +52,10 @@ log = structlog.get_logger(__name__)
 class KurrentEventStore:
     """Made by `open`."""
 
-    def __init__(self, client: AsyncKurrentDBClient, address: str, owner: str) -> None:
-        self._client = client
-        self._address = address
+    def __init__(self, server: Connection, owner: str) -> None:
+        self._server = server
         self._prefix = f"{owner}."
         self._doubtful = False  # the last append failed in a way that tells nothing
-        self._under_way: set[asyncio.Task[Any]] = set()
-        self._closed = asyncio.Event()
 
     @classmethod
     async def open(cls, uri: str, owner: str) -> "KurrentEventStore":
@@ -86,14 +64,7 @@ class KurrentEventStore:
 
         Raises StoreUnavailable or AccessDenied with one sentence on what stands in the way, without credentials.
         """
-        address = public(uri)
-        try:
-            client = AsyncKurrentDBClient(connection_string(uri))
-        except (ValueError, OSError) as error:
-            reason = str(error).partition(uri)[0].rstrip(": ")
-            raise StoreUnavailable(f"{address} is no address of KurrentDB: {reason}") from None
-        client.grpc_options += CHANNEL_OPTIONS
-        store = cls(client, address, owner)
+        store = cls(Connection(uri), owner)
         try:
             await store.check()
         except StoreError as error:
@@ -103,12 +74,12 @@ class KurrentEventStore:
 
     async def append(self, stream: str, events: Sequence[NewEvent], expected: int) -> AppendResult:
         batch = checked(stream, events, expected)
-        self._refuse_when_closed()
+        self._server.refuse_when_closed()
         # Shielded: the client leaves a request whose caller went away lying about on the connection.
-        return await asyncio.shield(self._begun(self._append(stream, batch, expected)))
+        return await asyncio.shield(self._server.begun(self._append(stream, batch, expected)))
 
     async def read_stream(self, stream: str, after: int = NO_STREAM) -> list[Record]:
-        self._refuse_when_closed()
+        self._server.refuse_when_closed()
         return await self._read_stream(stream, after)
 
     async def read_all(self, after: int, categories: Sequence[str] = ()) -> AsyncGenerator[Record, None]:
@@ -127,7 +98,7 @@ class KurrentEventStore:
                         if record.position > last:  # a read begins with the event it is to follow
                             last = record.position
                             yield record
-                failure: Exception = StoreUnavailable(f"{self._address} ended a read at {last}, before {end}")
+                failure: Exception = StoreUnavailable(f"{self._server.address} ended a read at {last}, before {end}")
             except StoreUnavailable as error:
                 failure = error
             failures = failures + 1 if last == begun else 0
@@ -159,12 +130,12 @@ class KurrentEventStore:
                     raise
                 raise SubscriptionDropped(last) from error
             except StoreUnavailable as error:
-                if self._closed.is_set():
+                if self._server.closed.is_set():
                     raise SubscriptionDropped(last) from error
                 reason = str(error)
             failures += 1
             log.warning("subscription_interrupted", log=self._prefix, after=last, reason=reason)
-            await self._pause(failures)
+            await self._server.pause(failures)
 
     async def head(self) -> int:
         """Costs as much as others have written since our last event: the server looks for it from its end backwards."""
@@ -172,17 +143,11 @@ class KurrentEventStore:
 
     async def check(self) -> None:
         """Only the leader answers, so who is answered can append."""
-        self._refuse_when_closed()
-        await self._asked(self._client.get_current_version(f"{self._prefix}nothing-0", timeout=CALL_S))
+        self._server.refuse_when_closed()
+        await self._server.asked(self._server.client.get_current_version(f"{self._prefix}nothing-0", timeout=CALL_S))
 
     async def close(self) -> None:
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=CLOSE_TIMEOUT_S)
-        with suppress(*FAILURES):
-            await self._client.close()
+        await self._server.close()
 
     # Appending
 
@@ -194,7 +159,7 @@ class KurrentEventStore:
         for _ in range(APPEND_TRIES):
             try:
                 async with asyncio.timeout(RETRIED_S):
-                    position = await self._client.append_to_stream(
+                    position = await self._server.client.append_to_stream(
                         name, events=events, current_version=current, timeout=CALL_S
                     )
                 self._doubtful = False
@@ -203,13 +168,13 @@ class KurrentEventStore:
             except WrongCurrentVersionError as error:
                 raise WrongExpectedRevision(stream, expected, revision(error.actual_version)) from error
             except FAILURES as error:
-                if isinstance(refusal := meaning(error, self._address), AccessDenied | TooLarge):
+                if isinstance(refusal := meaning(error, self._server.address), AccessDenied | TooLarge):
                     raise refusal from error
                 log.warning("append_in_doubt", stream=stream, reason=str(refusal))
                 self._doubtful = True
             if result := await self._settled(stream, batch, expected):
                 return result
-        raise OutcomeUnknown(f"{self._address} does not say whether it appended to {stream}")
+        raise OutcomeUnknown(f"{self._server.address} does not say whether it appended to {stream}")
 
     async def _settled(self, stream: str, batch: Sequence[NewEvent], expected: int) -> AppendResult | None:
         """The original result if these events lie where they were meant to, None if nothing does yet: they may be on
@@ -230,7 +195,9 @@ class KurrentEventStore:
     async def _read_stream(self, stream: str, after: int) -> list[Record]:
         name = f"{self._prefix}{stream}"
         try:
-            events = await self._asked(self._client.get_stream(name, stream_position=after + 1, timeout=CALL_S))
+            events = await self._server.asked(
+                self._server.client.get_stream(name, stream_position=after + 1, timeout=CALL_S)
+            )
         except NotFoundError:
             return []
         records = [recorded(event, self._prefix) for event in events]
@@ -240,10 +207,10 @@ class KurrentEventStore:
 
     async def _end(self, categories: Sequence[str]) -> int:
         """The position of the last event of these categories, START when there is none."""
-        self._refuse_when_closed()
+        self._server.refuse_when_closed()
         patterns = "|".join(map(re.escape, self._prefixes(categories)))
-        return await self._asked(
-            self._client.get_commit_position(
+        return await self._server.asked(
+            self._server.client.get_commit_position(
                 filter_include=(f"({patterns}).*",), filter_by_stream_name=True, timeout=CALL_S
             )
         )
@@ -252,85 +219,12 @@ class KurrentEventStore:
         self, position: int, categories: Sequence[str], live: bool = False
     ) -> AsyncGenerator[Record, None]:
         """The log from `position` on to its end; or, live, after it for ever. Raises StoreError when it breaks off."""
-        self._refuse_when_closed()
-        try:
-            # Begun: a client that is closed while it opens one would wait for ever.
-            found = await self._begun(self._opened(position, self._prefixes(categories), live))
-            connection = self._client.connection_id
-            try:
-                if live and position > await self.head():
-                    # The server would wait in silence until its log is that long.
-                    raise PositionInvalid(f"{self._address} has lost what lay before {position}")
-                # Not `async with`: in it, a lost connection looks like the end of the log.
-                async for event in found:
-                    yield recorded(event, self._prefix)
-            except UNREACHABLE:
-                async with asyncio.timeout(RETRIED_S):
-                    await self._client.reconnect(connection_id=connection)  # maybe another node leads now
-                raise
-            finally:
-                with suppress(*FAILURES):
-                    await found.stop()
-        except StoreError:
-            raise
-        except Exception as error:
-            if meant := self._meaning(error):
-                raise meant from error
-            raise
-
-    async def _opened(self, position: int, prefixes: Sequence[str], live: bool) -> AsyncRecordedEventIterator:
-        async with asyncio.timeout(RETRIED_S):
-            if live:
-                return await self._client.subscribe_to_all(
-                    commit_position=position or None,
-                    filter_include=prefixes,
-                    filter_by_stream_name=True,
-                    filter_by_prefix=True,
-                    window_size=SEARCH_WINDOW,
-                )
-            return await self._client.read_all(
-                commit_position=position or None,
-                filter_include=prefixes,
-                filter_by_stream_name=True,
-                filter_by_prefix=True,
-                timeout=LONG_READ_S,
-            )
+        if live and position > await self.head():
+            # The server would wait in silence until its log is that long.
+            raise PositionInvalid(f"{self._server.address} has lost what lay before {position}")
+        async with aclosing(self._server.events(position, self._prefixes(categories), live)) as events:
+            async for event in events:
+                yield recorded(event, self._prefix)
 
     def _prefixes(self, categories: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{self._prefix}{category}-" for category in sorted({*categories})) or (self._prefix,)
-
-    # The connection
-
-    async def _asked(self, answer: Awaitable[Found]) -> Found:
-        """Raises NotFoundError and StoreError."""
-        try:
-            async with asyncio.timeout(RETRIED_S):
-                return await answer
-        except NotFoundError:
-            raise
-        except Exception as error:
-            if meant := self._meaning(error):
-                raise meant from error
-            raise
-
-    def _meaning(self, error: Exception) -> StoreError | None:
-        if self._closed.is_set():  # a client that is closed throws whatever its parts throw
-            return StoreUnavailable(f"{self._address} was closed")
-        return meaning(error, self._address) if isinstance(error, FAILURES) else None
-
-    def _begun(self, work: Coroutine[Any, Any, Found]) -> asyncio.Task[Found]:
-        """What is begun is finished before the store closes."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return task
-
-    def _refuse_when_closed(self) -> None:
-        if self._closed.is_set():
-            raise StoreUnavailable(f"{self._address} was closed")
-
-    async def _pause(self, failures: int) -> None:
-        """Exponential back-off with jitter, bounded by MAX_PAUSE_S and by the end of the store."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(MAX_PAUSE_S, 0.05 * 2 ** min(failures, 10)) * uniform(0.5, 1)):
-                await self._closed.wait()

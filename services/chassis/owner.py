@@ -18,7 +18,6 @@ from .auth import Authenticator
 from .event_store import EventStore, StoreError, StoreUnavailable
 from .health import Check
 from .http import create_app
-from .kurrent_store import KurrentEventStore
 from .metrics import Metrics
 from .relay import Relay
 from .running import running
@@ -46,12 +45,14 @@ async def open_store(
         await store.close()
 
 
-async def _opened(owner: Owner, settings: OwnerSettings) -> SqliteEventStore | KurrentEventStore:
+async def _opened(owner: Owner, settings: OwnerSettings) -> EventStore:
     file = settings.data_dir / f"{owner}.sqlite3"
     if settings.event_store is None:
         return await SqliteEventStore.open(file, settings.role == "relay")
     if file.exists():  # what was made from it, here and elsewhere, speaks of other positions
         raise StoreUnavailable(f"{file} is a log already, and does not move to another engine: use an empty folder")
+    from .kurrent_store import KurrentEventStore  # here: gRPC is 14 MB that an embedded portal need not load
+
     return await KurrentEventStore.open(settings.event_store.get_secret_value(), owner)
 
 

@@ -110,9 +110,13 @@ async def open_database(address: str, unavailable: type[Exception] = DatabaseUna
     where = f"{parts.get('host', 'PostgreSQL')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
     settings: Any = {**_DEFAULTS, **parts}
     try:
-        await (await psycopg.AsyncConnection.connect(**settings)).close()  # it says why not; the pool would not
+        connection = await psycopg.AsyncConnection.connect(**settings)  # it says why not; the pool would not
+        encoding = connection.info.parameter_status("server_encoding")
+        await connection.close()
     except psycopg.Error as error:
         raise unavailable(_reason(where, error)) from error
+    if encoding != "UTF8":  # with another one, text comes back as bytes or not at all
+        raise unavailable(f"PostgreSQL at {where}: its encoding is {encoding}; make a database WITH ENCODING 'UTF8'")
     pool = AsyncConnectionPool(
         "",
         kwargs={**settings, "autocommit": True},

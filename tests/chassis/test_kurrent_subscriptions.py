@@ -1,13 +1,17 @@
 """A subscription to KurrentDB outlives restarts, leaders and lost connections: each event once."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.envelope import Record
-from services.chassis import kurrent_store
+from services.chassis import kurrent_connection
 from services.chassis.event_store import (
     NO_STREAM,
     START,
@@ -23,6 +27,8 @@ from tests.doubles.kurrentdb import KurrentDouble
 
 from .event_store_contract import TIMEOUT_S, batch, everything, new_stream, take
 from .kurrent import opened, running
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -123,7 +129,7 @@ async def test_a_long_read_that_is_cut_goes_on_behind_what_it_gave(
 async def test_a_slow_reader_is_in_nobodys_way(
     server: KurrentDouble, store: KurrentEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kurrent_store, "LONG_READ_S", 0.2)
+    monkeypatch.setattr(kurrent_connection, "LONG_READ_S", 0.2)
     for _ in range(5):
         await store.append(new_stream(), batch(800), NO_STREAM)
     subscription = store.subscribe(await store.head())
@@ -211,6 +217,38 @@ async def test_a_database_that_has_lost_events_is_not_followed_in_silence(
         await take(subscription, 1)
     assert dropped.value.last_position == last
     assert isinstance(dropped.value.__cause__, PositionInvalid)
+
+
+async def test_a_connection_that_was_cut_without_a_word_is_noticed() -> None:
+    """A server that stands still answers no ping; its log is there when it goes on."""
+    command = (sys.executable, "-m", "tests.doubles")
+    pipe = asyncio.subprocess.PIPE
+    double = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe)
+    assert double.stdout
+    try:
+        uri = (await double.stdout.readline()).decode().strip()
+        store = await KurrentEventStore.open(f"{uri}&KeepAliveInterval=1000&KeepAliveTimeout=1000", "plans")
+        subscription = store.subscribe(START)
+        await take(subscription, 1)
+        following = asyncio.ensure_future(take(subscription, 2))
+        stream = new_stream()
+        await persistently(store, stream, 1)
+        assert await following == await store.read_stream(stream)
+        following = asyncio.ensure_future(take(subscription, 2))
+        double.send_signal(signal.SIGSTOP)
+        with capture_logs() as told:
+            async with asyncio.timeout(TIMEOUT_S):
+                while not any(each["event"] == "subscription_interrupted" for each in told):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        double.send_signal(signal.SIGCONT)
+        stream = new_stream()
+        await persistently(store, stream, 1)
+        assert await following == await store.read_stream(stream)
+        await subscription.aclose()
+        await store.close()
+    finally:
+        double.kill()
+        await double.wait()
 
 
 async def test_closing_ends_it_while_the_server_is_away(server: KurrentDouble, store: KurrentEventStore) -> None:

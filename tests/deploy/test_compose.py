@@ -36,7 +36,6 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "gateway": GatewaySettings,
 }
 READ_ELSEWHERE = {"BILLING_SECRETS_DIR", "BILLING_LOG_FORMAT"}  # by settings.load, and by logs
-AWAITED = {"BILLING_EVENT_STORE"}  # settings know it as soon as services open their log on KurrentDB
 OURS = [*(f"{owner}{role}" for owner in Owner for role in ("", "-relay")), "gateway", "topics"]
 IMAGE = {"BILLING_HOST": "0.0.0.0", "BILLING_PORT": "8000", "BILLING_DATA_DIR": "/var/lib/billing"}
 
@@ -127,7 +126,7 @@ def app(settings: ServiceSettings) -> FastAPI:
 def test_every_variable_and_file_compose_gives_is_one_that_somebody_reads(compose: Rendered) -> None:
     for name in OURS:
         model = TopicsSettings if name == "topics" else SETTINGS[name.removesuffix("-relay")]
-        known = {f"{PREFIX}{field.upper()}" for field in model.model_fields} | READ_ELSEWHERE | AWAITED
+        known = {f"{PREFIX}{field.upper()}" for field in model.model_fields} | READ_ELSEWHERE
         assert not set(compose["services"][name]["environment"]) - known, name
         given = {each["target"] for each in compose["services"][name]["secrets"]}
         by_name = {target.upper() for target in given if target.startswith(PREFIX.lower())}

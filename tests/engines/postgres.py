@@ -116,11 +116,12 @@ def server(**settings: str) -> Iterator[Postgres]:
 
 
 @contextmanager
-def database(server_url: str) -> Iterator[str]:
+def database(server_url: str, encoding: str = "UTF8") -> Iterator[str]:
     """The URL of a database of its own, dropped at the end."""
     name = f"billing_{uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE template0 LOCALE 'C' ENCODING {}")
+        admin.execute(make.format(sql.Identifier(name), sql.Literal(encoding)))
     try:
         parts = conninfo_to_dict(server_url)
         address = "{user}@{host}:{port}".format(**{"port": "5432", **parts})

@@ -21,7 +21,7 @@ from services.gateway.postgres_read_store import PostgresReadStore, open_postgre
 from services.gateway.projections import PROJECTIONS
 from services.gateway.read_store import ReadStoreUnavailable
 from tests.engines import READY_S
-from tests.engines.postgres import Postgres
+from tests.engines.postgres import Postgres, database
 
 from .counted import TABLE, counted, every_position, positions
 from .history import History
@@ -235,6 +235,12 @@ async def test_tables_that_are_there_need_no_right_to_make_any(postgres_database
         ("postgresql://billing:secret@nowhere.invalid/x", "nowhere.invalid"),
     ],
 )
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_url: str, name: str) -> None:
+    with database(postgres_url, "SQL_ASCII") as url, pytest.raises(ReadStoreUnavailable, match="encoding is SQL_ASCII"):
+        async with of(url, name):
+            pass
+
+
 async def test_an_address_where_nothing_is_is_told_without_its_password(
     address: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
