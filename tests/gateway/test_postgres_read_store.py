@@ -225,6 +225,12 @@ async def test_tables_that_are_there_need_no_right_to_make_any(postgres_database
             await store.check()
 
 
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_url: str, name: str) -> None:
+    with database(postgres_url, "SQL_ASCII") as url, pytest.raises(ReadStoreUnavailable, match="encoding is SQL_ASCII"):
+        async with of(url, name):
+            pass
+
+
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
@@ -235,12 +241,6 @@ async def test_tables_that_are_there_need_no_right_to_make_any(postgres_database
         ("postgresql://billing:secret@nowhere.invalid/x", "nowhere.invalid"),
     ],
 )
-async def test_a_database_that_cannot_hold_every_text_is_refused(postgres_url: str, name: str) -> None:
-    with database(postgres_url, "SQL_ASCII") as url, pytest.raises(ReadStoreUnavailable, match="encoding is SQL_ASCII"):
-        async with of(url, name):
-            pass
-
-
 async def test_an_address_where_nothing_is_is_told_without_its_password(
     address: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
