@@ -83,7 +83,9 @@ async def test_a_wrong_password_is_told_and_a_right_one_used_without_a_restart(
     head = await happens(store, 10)
     async with relaying(store, secured_kafka.speaking_as("plans", password), tmp_path) as relay:
         await until(lambda: "Authentication failed during authentication due to invalid credentials" in relay.trouble)
-        with pytest.raises(RuntimeError, match=f"10 positions wait for Kafka: .*{secured_kafka.bootstrap}.*credentials"):
+        with pytest.raises(
+            RuntimeError, match=f"10 positions wait for Kafka: .*{secured_kafka.bootstrap}.*credentials"
+        ):
             await relay.check()
         secured_kafka.copied("kafka_password_plans", password)
         await until(lambda: relay.published == head)
