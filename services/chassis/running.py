@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-ASK_AGAIN_S = 0.5
+ASK_AGAIN_S = 5.0  # longer than any takes to end in good order, which asking again would cut short
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.device_actions import LeaseAction, LeaseStatus, OrderAction, OrderStatus
 from contracts.devices import DeviceLine, Speed, Unit
+from contracts.envelope import Actor
 from contracts.money import Currency, Minor
 from contracts.plan_actions import PlanAction, PlanStatus
 from contracts.plans import CancelReason, Direction, ProductKind
@@ -15,6 +16,7 @@ from contracts.pricing import Price
 from contracts.problems import PROBLEMS
 from contracts.renewals import InvoiceKind, InvoiceLine, TaxLine
 from contracts.terms import Cycle
+from contracts.topics import Owner
 
 
 class Answer(BaseModel):
@@ -347,3 +349,33 @@ class DeviceLease(Answer):
 class DeviceLeases(Answer):
     account_id: str
     leases: list[DeviceLease]
+
+
+class HistoryEntry(Answer):
+    """One event. said: as a sentence. actor, causation_id, correlation_id: who or what caused it (DOMAIN 2).
+
+    effective_on: a day in the account's zone. position: of the owner's log.
+    """
+
+    event_id: str
+    owner: Owner
+    type: str
+    version: int
+    said: str
+    actor: Actor
+    recorded_at: datetime
+    effective_on: date
+    stream: str
+    revision: int
+    position: int
+    causation_id: str
+    correlation_id: str
+    data: dict[str, Any]
+
+
+class History(Answer):
+    """The newest first. next: give it as `before` to read on; null at the end."""
+
+    account_id: str
+    entries: list[HistoryEntry]
+    next: str | None

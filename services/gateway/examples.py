@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from contracts.plan_commands import CommandAnswer, Quote
 
-from .answers import Breakdown, CatalogueForSale, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
+from .answers import Breakdown, CatalogueForSale, History, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
 from .clock import ClockView
 from .device_examples import DEVICE_ANSWERS
 
@@ -206,6 +206,28 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "expires_at": "2026-02-10T10:15:00Z",
     },
     **DEVICE_ANSWERS,
+    History: {
+        "account_id": ACCOUNT,
+        "entries": [
+            {
+                "event_id": "5b0f8f0a-53f4-5f7e-8b43-6a0f6b3d2c11",
+                "owner": "plans",
+                "type": "plans.LicenceAssigned",
+                "version": 1,
+                "said": "Licence assigned to person-7",
+                "actor": {"id": "user-olive", "role": "owner", "via": "http"},
+                "recorded_at": "2026-02-10T15:00:00.000000Z",
+                "effective_on": "2026-02-10",
+                "stream": "plan-0f2d4c6b8a9e1f3d5c7b",
+                "revision": 4,
+                "position": 42,
+                "causation_id": "7c1f9b2e-order-66",
+                "correlation_id": "3da5b70bbb82465e9dd844737286fd64",
+                "data": {"bundle_id": "0f2d4c6b8a9e1f3d5c7b", "assignee": "person-7"},
+            }
+        ],
+        "next": "2026-02-10T15:00:00.000000Z/plans/0000000000000000042",
+    },
     ClockView: {
         "now": "2026-02-01T05:00:00Z",
         "standing_still": True,

@@ -54,8 +54,9 @@ def _concerning(
     following: dict[str, list[Projection]] = {}
     for projection in projections:
         following.setdefault(projection.CATEGORY, []).append(projection)
+    of_all = following.pop("", [])
     for event in events:
-        for projection in following.get(event.stream.partition("-")[0], ()):
+        for projection in (*following.get(event.stream.partition("-")[0], ()), *of_all):
             envelope = current(event)
             if (key := projection.key(envelope)) is not None:
                 yield projection, key, envelope

@@ -18,6 +18,7 @@ from .answers import (
     DeviceLeases,
     DeviceOrder,
     DeviceOrders,
+    History,
     Invoices,
     InvoiceStatus,
     InvoiceView,
@@ -81,6 +82,15 @@ _SEARCH: list[Document] = [
         ("before", "a number: those before it, as `next` says", {"type": "integer", "minimum": 0}),
     )
 ]
+_PAGE: list[Document] = [
+    {
+        "in": "query",
+        "name": "limit",
+        "description": "how many at most",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+    },
+    {"in": "query", "name": "before", "description": "read on, as `next` says", "schema": {"type": "string"}},
+]
 _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -138,6 +148,7 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
         CatalogueForSale,
         (),
     ),
+    ("read_history", f"{ACCOUNT}/history", "What happened to an account, the newest first", History, ()),
     ("list_invoices", f"{ACCOUNT}/invoices", "The invoices of an account, the newest first", Invoices, ()),
     ("read_invoice", f"{ACCOUNT}/invoices/{{invoice_id}}", "One invoice", InvoiceView, ("invoice_not_found",)),
     ("list_device_orders", ORDERS, "The device orders of an account, with their parcels", DeviceOrders, ()),
@@ -174,7 +185,7 @@ def document() -> Document:
 
 
 def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
-    asked = {Breakdown: [_CADENCE], Invoices: _SEARCH}.get(answer, [])
+    asked = {Breakdown: [_CADENCE], Invoices: _SEARCH, History: _PAGE}.get(answer, [])
     return {
         "tags": ["reads"],
         "operationId": name,

@@ -33,6 +33,8 @@ _TABLE = """CREATE TABLE {schema}.{name} (
 _INDEX = "CREATE INDEX {name}_by_account ON {schema}.{name} (account_id, number)"
 _ROWS = "SELECT key, data FROM {schema}.{name} WHERE key = ANY(%s::text[])"
 _ROWS_OF = "SELECT data FROM {schema}.{name} WHERE account_id = %s AND data IS NOT NULL ORDER BY number"
+_PAGE = """SELECT key, data FROM {schema}.{name} WHERE key > %s AND key < %s AND data IS NOT NULL
+    ORDER BY key DESC LIMIT %s"""
 _EVERY_ROW = "SELECT key, account_id, position, data FROM {schema}.{name} ORDER BY key"
 _STORED = "SELECT key, account_id, position, data FROM {schema}.{name} WHERE key = ANY(%s::text[])"
 # Locked partitions and checkpoints keep an event from being applied twice; that no row goes back is written here too.
@@ -96,6 +98,10 @@ class PostgresReadStore:
         if "\0" in account_id:
             return []
         return [data for (data,) in await self._database.rows(self._query(_ROWS_OF, table), (account_id,))]
+
+    async def page(self, table: str, after: str, before: str, limit: int) -> list[tuple[str, bytes]]:
+        found = await self._database.rows(self._query(_PAGE, table), (after, before, limit))
+        return [(key, data) for key, data in found]
 
     async def every_row(self, table: str) -> list[Row]:
         return [(key, *rest) for key, *rest in await self._database.rows(self._query(_EVERY_ROW, table))]

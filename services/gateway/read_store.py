@@ -33,6 +33,10 @@ class ReadStore(ReplayableSink, Protocol):
         """An account's rows as JSON, oldest first."""
         ...
 
+    async def page(self, table: str, after: str, before: str, limit: int) -> list[tuple[str, bytes]]:
+        """Keys and rows as JSON of the last `limit` between two keys, both excluded, from the last one backwards."""
+        ...
+
     async def every_row(self, table: str) -> list[Row]:
         """By key: to compare one store with another."""
         ...

@@ -24,6 +24,7 @@ from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
 from .forwarded import ACCOUNT, Forwarded
 from .forwarding import Forwarder
+from .history import read_history
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -43,6 +44,7 @@ READS: dict[str, Handler] = {
     f"{ACCOUNT}/plan-summary": reads.read_plan_summary,
     f"{ACCOUNT}/plan-summary/breakdown": reads.read_breakdown,
     f"{ACCOUNT}/catalogue": reads.read_catalogue,
+    f"{ACCOUNT}/history": read_history,
     f"{ACCOUNT}/invoices": reads.read_invoices,
     f"{ACCOUNT}/invoices/{{invoice_id}}": reads.read_invoice,
     ORDERS: device_reads.read_device_orders,

@@ -118,6 +118,12 @@ class SqliteReadStore:
         found = self._read(f"SELECT data FROM {table} WHERE account_id = ? ORDER BY rowid", account_id)
         return [data for (data,) in found if data is not None]
 
+    async def page(self, table: str, after: str, before: str, limit: int) -> list[tuple[str, bytes]]:
+        query = (
+            f"SELECT key, data FROM {table} WHERE key > ? AND key < ? AND data IS NOT NULL ORDER BY key DESC LIMIT ?"
+        )
+        return self._read(query, after, before, limit)
+
     async def every_row(self, table: str) -> list[Row]:
         return self._read(f"SELECT key, account_id, position, data FROM {table} ORDER BY key")
 
@@ -132,7 +138,7 @@ class SqliteReadStore:
         self._db.close()  # last, so that SQLite folds the WAL into the file
         os.close(self._lock)
 
-    def _read(self, query: str, *parameters: str) -> list[Any]:
+    def _read(self, query: str, *parameters: str | int) -> list[Any]:
         try:
             return self._reader.execute(query, parameters).fetchall()
         except sqlite3.Error as error:

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 from contracts.envelope import Envelope
 
-from . import account, catalogue, device_lease, device_order, invoice, plan_summary, product_card
+from . import account, catalogue, device_lease, device_order, history, invoice, plan_summary, product_card
 
 Row = dict[str, Any]
 
 
 class Projection(Protocol):
-    """What each module here is. TABLE: a versioned SQL name. CATEGORY: of the only streams it has to do with."""
+    """What each module here is. TABLE: a versioned SQL name. CATEGORY: of the only streams it has to do with; empty for
+    all."""
 
     TABLE: str
     CATEGORY: str
@@ -41,4 +42,5 @@ PROJECTIONS: tuple[Projection, ...] = (
     invoice,
     device_order,
     device_lease,
+    history,
 )

@@ -1,0 +1,94 @@
+"""An account's history: every event once, the newest first, as a sentence and as it is."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts import codec
+from contracts.money import Currency
+from contracts.topics import Owner
+from services.gateway import history as sentences
+from services.gateway.projections import history as projection
+from services.plans.commands import AssignLicence
+from tests.contracts.test_history import SAMPLES
+
+from .gateway import Gateway, gateway
+from .history import EDITOR, History, asked, started
+from .test_reads import problem
+
+HISTORY = "/api/v1/accounts/acme/history"
+
+
+@pytest.fixture
+async def shown(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path) as opened:
+        history = started("acme")
+        history.open("globex")
+        await opened.show(history)
+        yield opened
+
+
+async def everything(shown: Gateway, limit: int) -> list[dict[str, Any]]:
+    entries, before = [], ""
+    while True:
+        page = (await shown.get(f"{HISTORY}?limit={limit}{before}", "auditor")).json()
+        assert len(page["entries"]) <= limit
+        entries += page["entries"]
+        if page["next"] is None:
+            return entries
+        before = f"&before={page['next']}"
+
+
+async def test_every_event_of_the_account_is_there_once_however_it_is_paged(shown: Gateway) -> None:
+    one_by_one = await everything(shown, 1)
+    assert one_by_one == await everything(shown, 200)
+    said = [entry["said"] for entry in reversed(one_by_one)]
+    assert said[0] == "Account opened, in USD and Europe/Vienna"
+    assert any(each.startswith("Plan started: ") for each in said)
+    assert len({entry["event_id"] for entry in one_by_one}) == len(one_by_one)
+    assert {entry["owner"] for entry in one_by_one} == {"plans", "renewals"}
+    stamps = [(entry["recorded_at"], entry["owner"], entry["position"]) for entry in one_by_one]
+    assert stamps == sorted(stamps, reverse=True)
+
+
+async def test_it_is_for_auditors_only_and_of_one_account_only(shown: Gateway) -> None:
+    assert problem(await shown.get(HISTORY, "owner")) == (403, "forbidden")
+    assert problem(await shown.get(HISTORY, "stranger")) == (404, "account_not_found")
+    answer = (await shown.get(HISTORY, "auditor")).json()
+    assert "globex" not in str(answer)
+    # A cursor is below the account, whatever it says.
+    everything_before = (await shown.get(f"{HISTORY}?before=~~~&limit=200", "auditor")).json()["entries"]
+    assert {entry["event_id"] for entry in everything_before} == {each["event_id"] for each in answer["entries"]}
+    assert (await shown.get(f"{HISTORY}?before=../globex", "auditor")).json()["entries"] == []
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "limit=1.0", "before=%00", "before=%C3%A4"])
+async def test_a_page_that_cannot_be_is_refused(shown: Gateway, query: str) -> None:
+    assert problem(await shown.get(f"{HISTORY}?{query}", "auditor")) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("kind", sorted(codec.NAMES))
+def test_every_kind_of_event_has_its_sentence(kind: str) -> None:
+    """Also those written long ago: what was recorded then is upcast before it is folded."""
+    name = kind.partition(".")[2]
+    if name in ("PriceBookPublished", "PriceBookWithdrawn", "ProductRetired"):
+        return  # of no account
+    said = sentences.said({"type": kind, "data": SAMPLES[kind]}, Currency.USD)
+    assert said != name
+    assert "{" not in said
+
+
+def test_price_books_are_in_nobodys_history() -> None:
+    history = History()
+    history.publish()
+    assert all(projection.key(event) is None for event in history.logs[Owner.PLANS])
+
+
+async def test_what_a_customer_just_did_is_in_the_history_it_asks_for(shown: Gateway) -> None:
+    history = started("acme")
+    bundle_id = history.bundle_ids()[0]
+    command = AssignLicence(bundle_id=bundle_id, assignee="person-9")
+    (event,) = asked(history, command, EDITOR)
+    assert sentences.said({"type": event.type, "data": event.data}, Currency.USD) == "Licence assigned to person-9"
