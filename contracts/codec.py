@@ -17,6 +17,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     "plans.PlanEditScheduled": plans.PlanEditScheduled,
     "plans.PlanEditDiscarded": plans.PlanEditDiscarded,
     "plans.CapacityPurchased": plans.CapacityPurchased,
+    "plans.AddOnPurchased": plans.AddOnPurchased,
     "plans.AddOnCancelled": plans.AddOnCancelled,
     "plans.PlanCancelled": plans.PlanCancelled,
     "plans.PlanReinstated": plans.PlanReinstated,

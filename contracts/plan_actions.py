@@ -24,6 +24,7 @@ class Privilege(StrEnum):
 class PlanAction(StrEnum):
     EDIT_PLAN = "edit_plan"
     BUY_CAPACITY = "buy_capacity"
+    BUY_ADD_ON = "buy_add_on"
     DISCARD_PENDING_CHANGE = "discard_pending_change"
     CANCEL_PLAN = "cancel_plan"
     REINSTATE_PLAN = "reinstate_plan"
@@ -92,7 +93,7 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
     if today >= standing.ends_on and action not in _LICENSING:
         return "renewal_due"
     match action:
-        case PlanAction.EDIT_PLAN | PlanAction.BUY_CAPACITY:
+        case PlanAction.EDIT_PLAN | PlanAction.BUY_CAPACITY | PlanAction.BUY_ADD_ON:
             if cancelled:
                 return "plan_cancelled"
             return "one_month_plan" if standing.one_month else None

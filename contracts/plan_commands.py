@@ -69,6 +69,14 @@ class BuyCapacityBody(Confirmable):
     cycle: Cycle | None = None
 
 
+class BuyAddOnBody(Confirmable):
+    """cycle: what the caller takes the plan's to be."""
+
+    sku: Id
+    quantity: Quantity
+    cycle: Cycle | None = None
+
+
 class DiscardPendingChangeBody(Confirmable):
     """line_id: the base line when left out."""
 
@@ -135,5 +143,13 @@ class Quote(BaseModel):
 
 
 QuotedCommand = Literal[
-    "start", "edit", "capacities", "discard-pending-change", "cancel", "reinstate", "assign-licence", "unassign-licence"
+    "start",
+    "edit",
+    "capacities",
+    "add-ons",
+    "discard-pending-change",
+    "cancel",
+    "reinstate",
+    "assign-licence",
+    "unassign-licence",
 ]

@@ -177,6 +177,15 @@ class CapacityPurchased(Body):
     next_renewal: NextRenewal
 
 
+class AddOnPurchased(Body):
+    """An add-on is served from the event's effective date on, in the term of its base (DOMAIN B2)."""
+
+    bundle_id: Id
+    line: PlanLine
+    money: Money
+    next_renewal: NextRenewal
+
+
 class AddOnCancelled(Body):
     """A line other than the base ends with the bundle."""
 
@@ -327,6 +336,7 @@ PlanEvent = (
     | PlanEditScheduled
     | PlanEditDiscarded
     | CapacityPurchased
+    | AddOnPurchased
     | AddOnCancelled
     | PlanCancelled
     | PlanReinstated

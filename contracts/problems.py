@@ -49,6 +49,8 @@ PROBLEMS: dict[str, ProblemType] = {
     "not_a_base": ProblemType(409, "Only a base product can start a plan", "Buy it within a plan."),
     "not_a_capacity": ProblemType(409, "This product is not a capacity", "Choose a capacity."),
     "capacity_exists": ProblemType(409, "The plan has this capacity already", "Edit the quantity of its line."),
+    "not_an_add_on": ProblemType(409, "This product is not an add-on", "Choose an add-on."),
+    "add_on_exists": ProblemType(409, "The plan has this add-on already", "Edit the quantity of its line."),
     "requirement_unmet": ProblemType(409, "This product needs another one", "Buy what it requires first."),
     "different_family": ProblemType(409, "A plan cannot change into that product", "Start another plan for it."),
     # what the state of the plan allows

@@ -2,6 +2,7 @@
 
 from contracts.plan_commands import (
     AssignLicenceBody,
+    BuyAddOnBody,
     BuyCapacityBody,
     CancelPlanBody,
     DiscardPendingChangeBody,
@@ -47,6 +48,14 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         BuyCapacityBody,
         {"sku": "large_meeting_500", "quantity": 1},
         (*_SOLD, *_LIVE, "term_mismatch", "not_a_capacity", "second_base", "capacity_exists"),
+    ),
+    (
+        "buy_add_on",
+        "add-ons",
+        "Buy an add-on within a plan",
+        BuyAddOnBody,
+        {"sku": "whiteboard_plus", "quantity": 60},
+        (*_SOLD, *_LIVE, "term_mismatch", "not_an_add_on", "second_base", "add_on_exists"),
     ),
     (
         "discard_pending_change",

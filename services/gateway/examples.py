@@ -80,6 +80,7 @@ _CARD = {
     "allowed_actions": {
         "edit_plan": _OPEN,
         "buy_capacity": _OPEN,
+        "buy_add_on": _OPEN,
         "discard_pending_change": _OPEN,
         "cancel_plan": _OPEN,
         "reinstate_plan": _closed("not_cancelled", "The plan is not cancelled"),

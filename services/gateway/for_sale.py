@@ -79,8 +79,6 @@ def _against(product: Row, currency: str, privileges: frozenset[str], holds: fro
         return code
     if product["sales_only"]:
         return "sales_only"
-    if product["kind"] == ProductKind.ADD_ON:
-        return "not_a_capacity"  # no command buys one yet
     return None if product["prices"].get(currency) else "currency_unavailable"
 
 
@@ -104,12 +102,14 @@ def _buy(
 
 
 def _against_in(plan: Row, product: Row, today: date, privileges: frozenset[str]) -> str | None:
-    if code := why_not(PlanAction.BUY_CAPACITY, standing(plan), today, privileges):
+    add_on = product["kind"] == ProductKind.ADD_ON
+    action = PlanAction.BUY_ADD_ON if add_on else PlanAction.BUY_CAPACITY
+    if code := why_not(action, standing(plan), today, privileges):
         return code
     if not _meets(product, plan):
         return "requirement_unmet"
     if any(line["sku"] == product["sku"] for line in plan["lines"].values()):
-        return "capacity_exists"
+        return "add_on_exists" if add_on else "capacity_exists"
     return None if plan["cycle"] in product["prices"].get(plan["currency"], {}) else "cycle_unavailable"
 
 

@@ -49,6 +49,13 @@ class BuyCapacity(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuyAddOn(Asked):
+    sku: str
+    quantity: int
+    cycle: Cycle | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiscardPendingChange(Asked):
     line_id: str | None = None
 
@@ -80,6 +87,7 @@ PlanCommand = (
     StartPlan
     | EditPlan
     | BuyCapacity
+    | BuyAddOn
     | DiscardPendingChange
     | CancelPlan
     | ReinstatePlan

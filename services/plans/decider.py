@@ -8,6 +8,7 @@ from contracts.money import AmountTooLarge, Currency
 from contracts.plan_actions import PlanAction, Privilege, why_held, why_not
 from contracts.plans import (
     AddOnCancelled,
+    AddOnPurchased,
     CapacityPurchased,
     Direction,
     DiscardReason,
@@ -35,6 +36,7 @@ from .catalogue import Catalogue
 from .charges import charge, credit, money
 from .commands import (
     AssignLicence,
+    BuyAddOn,
     BuyCapacity,
     CancelPlan,
     DiscardPendingChange,
@@ -57,6 +59,7 @@ Telling = TypeVar(
     PlanEditScheduled,
     PlanEditDiscarded,
     CapacityPurchased,
+    AddOnPurchased,
     PlanCancelled,
     PlanReinstated,
 )
@@ -64,6 +67,7 @@ Telling = TypeVar(
 ACTIONS: dict[type, PlanAction] = {
     EditPlan: PlanAction.EDIT_PLAN,
     BuyCapacity: PlanAction.BUY_CAPACITY,
+    BuyAddOn: PlanAction.BUY_ADD_ON,
     DiscardPendingChange: PlanAction.DISCARD_PENDING_CHANGE,
     CancelPlan: PlanAction.CANCEL_PLAN,
     ReinstatePlan: PlanAction.REINSTATE_PLAN,
@@ -104,6 +108,8 @@ def _change(command: PlanCommand, plan: Plan, catalogue: Catalogue) -> list[Plan
             return _edit(command, plan, catalogue)
         case BuyCapacity():
             return _buy_capacity(command, plan, catalogue)
+        case BuyAddOn():
+            return _buy_add_on(command, plan, catalogue)
         case DiscardPendingChange():
             return _discard_pending_change(command, plan, catalogue)
         case CancelPlan():
@@ -260,6 +266,29 @@ def _buy_capacity(command: BuyCapacity, plan: Plan, catalogue: Catalogue) -> lis
     product = _sold(catalogue, command.sku, command.on)
     if product.kind is not ProductKind.CAPACITY:
         raise Refused("second_base" if product.kind is ProductKind.BASE else "not_a_capacity", sku=product.sku)
+    line = _line_beside(plan, command, product, "capacity_exists", catalogue)
+    event = CapacityPurchased(
+        bundle_id=plan.bundle_id, line=line, money=_rest(plan, line, command.on), next_renewal=plan.next_renewal()
+    )
+    return [_told(plan, event, command.on, catalogue)]
+
+
+def _buy_add_on(command: BuyAddOn, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
+    product = _sold(catalogue, command.sku, command.on)
+    if product.kind is not ProductKind.ADD_ON:
+        raise Refused("second_base" if product.kind is ProductKind.BASE else "not_an_add_on", sku=product.sku)
+    line = _line_beside(plan, command, product, "add_on_exists", catalogue)
+    event = AddOnPurchased(
+        bundle_id=plan.bundle_id, line=line, money=_rest(plan, line, command.on), next_renewal=plan.next_renewal()
+    )
+    return [_told(plan, event, command.on, catalogue)]
+
+
+def _line_beside(
+    plan: Plan, command: BuyCapacity | BuyAddOn, product: Product, exists: str, catalogue: Catalogue
+) -> PlanLine:
+    """A new line beside the base, in its cycle and for its term (DOMAIN B2, B3, B11). exists: what is said when the
+    plan has the product already."""
     pending = plan.pending.get(BASE_LINE)
     bases = {plan.base.sku, pending.after.sku if pending else plan.base.sku}  # the base of the next term allows it too
     if product.requires and not bases.issubset(product.requires):
@@ -267,18 +296,15 @@ def _buy_capacity(command: BuyCapacity, plan: Plan, catalogue: Catalogue) -> lis
     if command.cycle not in (None, plan.cycle):
         raise Refused("term_mismatch", cycle=plan.cycle)
     if any(line.sku == product.sku for line in plan.lines.values()):
-        raise Refused("capacity_exists", sku=product.sku)
+        raise Refused(exists, sku=product.sku)
     _check_quantity(product, command.quantity)
     price = _price(product, plan.currency, plan.cycle)
     line_id = f"line-{plan.bought_lines + 1}"
-    line = _line(line_id, product, command.quantity, price, _book_version(catalogue, command.on))
-    event = CapacityPurchased(
-        bundle_id=plan.bundle_id,
-        line=line,
-        money=money(plan, [charge(plan, line, line.total_minor, line.quantity, command.on)]),
-        next_renewal=plan.next_renewal(),
-    )
-    return [_told(plan, event, command.on, catalogue)]
+    return _line(line_id, product, command.quantity, price, _book_version(catalogue, command.on))
+
+
+def _rest(plan: Plan, line: PlanLine, on: date) -> Money:
+    return money(plan, [charge(plan, line, line.total_minor, line.quantity, on)])
 
 
 def _discard_pending_change(command: DiscardPendingChange, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:

@@ -1,4 +1,4 @@
-"""A bundle: one base line with its capacities, their term, what is pending, who has a licence. Pure."""
+"""A bundle: one base line with its capacities and add-ons, their term, what is pending, who has a licence. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +9,7 @@ from contracts.money import Currency, within_range
 from contracts.plan_actions import PlanStanding, PlanStatus
 from contracts.plans import (
     AddOnCancelled,
+    AddOnPurchased,
     CapacityPurchased,
     LicenceAssigned,
     LicenceUnassigned,
@@ -151,7 +152,7 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
             return replace(plan, pending={**plan.pending, event.after.line_id: change})
         case PlanEditDiscarded():
             return _without_pending(plan, event.change_id)
-        case CapacityPurchased():
+        case CapacityPurchased() | AddOnPurchased():
             bought = replace(plan, bought_lines=plan.bought_lines + 1)
             return _charged(_with_line(bought, event.line), event.money)
         case AddOnCancelled():

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from contracts.plan_commands import (
     AssignLicenceBody,
+    BuyAddOnBody,
     BuyCapacityBody,
     CancelPlanBody,
     Confirmable,
@@ -18,6 +19,7 @@ from contracts.plan_commands import (
 
 from .commands import (
     AssignLicence,
+    BuyAddOn,
     BuyCapacity,
     CancelPlan,
     DiscardPendingChange,
@@ -32,6 +34,7 @@ from .commands import (
 CHANGES: dict[str, type[Confirmable]] = {
     "edit": EditPlanBody,
     "capacities": BuyCapacityBody,
+    "add-ons": BuyAddOnBody,
     "discard-pending-change": DiscardPendingChangeBody,
     "cancel": CancelPlanBody,
     "reinstate": ReinstatePlanBody,
@@ -59,6 +62,8 @@ def plan_command(
             return EditPlan(**asked)
         case BuyCapacityBody():
             return BuyCapacity(**asked)
+        case BuyAddOnBody():
+            return BuyAddOn(**asked)
         case DiscardPendingChangeBody():
             return DiscardPendingChange(**asked)
         case CancelPlanBody():

@@ -32,6 +32,7 @@ OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
         {
             A.EDIT_PLAN: "plan_cancelled",
             A.BUY_CAPACITY: "plan_cancelled",
+            A.BUY_ADD_ON: "plan_cancelled",
             A.DISCARD_PENDING_CHANGE: "plan_cancelled",
             A.CANCEL_PLAN: "already_cancelled",
         },
@@ -41,6 +42,7 @@ OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
         {
             A.EDIT_PLAN: "one_month_plan",
             A.BUY_CAPACITY: "one_month_plan",
+            A.BUY_ADD_ON: "one_month_plan",
             A.DISCARD_PENDING_CHANGE: "no_pending_change",
             A.CANCEL_PLAN: "one_month_plan",
             A.REINSTATE_PLAN: "not_cancelled",

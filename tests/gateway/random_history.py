@@ -10,6 +10,7 @@ from contracts.plans import CancelReason
 from contracts.terms import Cycle
 from services.plans.commands import (
     AssignLicence,
+    BuyAddOn,
     BuyCapacity,
     CancelPlan,
     DiscardPendingChange,
@@ -46,6 +47,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     wishes(EditPlan, quantity=quantities, line_id=st.just("line-2")),
     wishes(EditPlan, sku=st.sampled_from(BASES)),
     wishes(BuyCapacity, sku=capacities, quantity=quantities),
+    wishes(BuyAddOn, sku=st.just("captions"), quantity=quantities),
     wishes(DiscardPendingChange),
     wishes(CancelPlan, refund=st.booleans(), cascade=st.just(True), reason=st.just(CancelReason.OTHER)),
     wishes(ReinstatePlan),

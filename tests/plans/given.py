@@ -155,6 +155,10 @@ def buy(sku: str = "large_meeting_500", quantity: int = 1, on: date = JUNE_11, *
     return asked(c.BuyCapacity, on, sku=sku, quantity=quantity, **members)
 
 
+def add(sku: str = "whiteboard_plus", quantity: int = 1, on: date = JUNE_11, **members: Any) -> Any:
+    return asked(c.BuyAddOn, on, sku=sku, quantity=quantity, **members)
+
+
 def discard(on: date = JUNE_11, **members: Any) -> Any:
     return asked(c.DiscardPendingChange, on, **members)
 

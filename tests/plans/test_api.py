@@ -127,6 +127,34 @@ async def test_a_capacity_that_does_not_fit_is_not_bought(customer: Customer, wi
     assert problem(await customer.change(bundle, "capacities", wish)) == code
 
 
+ADD_ONS: list[tuple[dict[str, Any], int, str]] = [
+    ({"sku": "whiteboard_plus", "quantity": 10_001}, 422, "quantity_out_of_range"),
+    ({"sku": "translated_captions", "quantity": 1}, 404, "product_not_found"),  # of a later book
+    ({"sku": "whiteboard_plus", "quantity": 1, "cycle": "annual"}, 409, "term_mismatch"),
+    ({"sku": "workplace_business", "quantity": 10}, 409, "second_base"),
+    ({"sku": "storage_30", "quantity": 1}, 409, "not_an_add_on"),
+    ({"sku": "premier_support", "quantity": 1}, 409, "requirement_unmet"),
+    ({"sku": "whiteboard_plus", "quantity": 1}, 409, "add_on_exists"),
+    ({"sku": "workplace_enterprise", "quantity": 1}, 409, "sales_only"),
+    ({"sku": "whiteboard_plus", "quantity": 2.0}, 422, "invalid_request"),
+    ({"sku": "whiteboard_plus", "quantity": "5"}, 422, "invalid_request"),
+    ({"sku": "whiteboard_plus", "quantity": True}, 422, "invalid_request"),
+    ({"sku": "whiteboard_plus"}, 422, "invalid_request"),
+    ({"sku": "whiteboard_plus", "quantity": 1, "colour": "red"}, 422, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("wish", "status", "code"), ADD_ONS)
+async def test_an_add_on_that_does_not_fit_is_not_bought(
+    customer: Customer, wish: dict[str, Any], status: int, code: str
+) -> None:
+    bundle = await customer.begun()
+    if code == "add_on_exists":
+        await customer.done(bundle, "add-ons", {"sku": "whiteboard_plus", "quantity": 60})
+    answer = await customer.change(bundle, "add-ons", wish)
+    assert (answer.status_code, problem(answer)) == (status, code)
+
+
 CANCELLATIONS: list[tuple[dict[str, Any], str]] = [
     ({}, "invalid_request"),
     ({"reason": "bored"}, "invalid_request"),

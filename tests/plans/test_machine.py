@@ -24,6 +24,7 @@ from tests.plans.given import (
     JUNE_1,
     VIEWER,
     Given,
+    add,
     assign,
     buy,
     cancel,
@@ -50,6 +51,7 @@ BASES = [
 ]
 WORKPLACE = ["workplace_basic", "workplace_pro", "workplace_business", "workplace_business_plus", "no_such_thing"]
 CAPACITIES = ["large_meeting_500", "large_meeting_1000", "storage_30", "phone_number_extra", "whiteboard_plus", "rooms"]
+ADD_ONS = ["whiteboard_plus", "premier_support", "phone_toll_free", "large_meeting_500", "rooms"]
 # A capacity so dear that a second one, or one beside a paid base, is beyond what can be billed.
 DEAR = catalogue_of(published(products=priced("large_meeting_500", {"USD": {"monthly": fixed(MAX_MINOR)}})))
 lines = st.sampled_from([None, "line-1", "line-2", "line-3"])
@@ -87,6 +89,15 @@ class PlanMachine(RuleBasedStateMachine):
     @rule(by=who, sku=st.sampled_from(CAPACITIES), quantity=st.integers(1, 3), cycle=st.none() | st.sampled_from(Cycle))
     def buys_a_capacity(self, by: frozenset[Any], sku: str, quantity: int, cycle: Cycle | None) -> None:
         self._ask(buy(sku, quantity, self.on, cycle=cycle, privileges=by))
+
+    @rule(
+        by=who,
+        sku=st.sampled_from(ADD_ONS),
+        quantity=quantities | st.just(60),
+        cycle=st.none() | st.sampled_from(Cycle),
+    )
+    def buys_an_add_on(self, by: frozenset[Any], sku: str, quantity: int, cycle: Cycle | None) -> None:
+        self._ask(add(sku, quantity, self.on, cycle=cycle, privileges=by))
 
     @rule(by=who, line_id=lines)
     def discards(self, by: frozenset[Any], line_id: str | None) -> None:

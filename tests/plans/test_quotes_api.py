@@ -44,6 +44,7 @@ CHANGES: dict[str, tuple[list[Step], Step]] = {
     "a bigger product": ([], ("edit", {"sku": "workplace_business", "quantity": 10})),
     "a smaller product": ([], ("edit", {"sku": "workplace_basic"})),
     "a capacity": ([], ("capacities", {"sku": "large_meeting_500", "quantity": 2})),
+    "an add-on": ([], ("add-ons", {"sku": "whiteboard_plus", "quantity": 60})),
     "a discard": ([("edit", {"quantity": 3})], ("discard-pending-change", {})),
     "a cancellation": ([], ("cancel", {"reason": "other", "comment": "Bye"})),
     "a refund": ([], REFUNDED),

@@ -56,7 +56,7 @@ def _fold(bundles: dict[str, Members], name: str, body: Members) -> None:
         bundles[body["bundle_id"]] = started
     bundle = bundles[body["bundle_id"]]
     match name:
-        case "PlanStarted" | "CapacityPurchased":
+        case "PlanStarted" | "CapacityPurchased" | "AddOnPurchased":
             bundle["lines"][body["line"]["line_id"]] = body["line"]
         case "PlanEdited":
             bundle["lines"][body["after"]["line_id"]] = body["after"]

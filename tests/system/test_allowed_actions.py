@@ -22,9 +22,11 @@ OF_STANDING = {
     "all_licences_assigned",
     "no_change",
 }
+BUYING = {"buy_capacity", "buy_add_on"}
 NAMES = {
     "edit_plan": "edit",
     "buy_capacity": "capacities",
+    "buy_add_on": "add-ons",
     "discard_pending_change": "discard-pending-change",
     "cancel_plan": "cancel",
     "reinstate_plan": "reinstate",
@@ -82,7 +84,7 @@ def _check(action: str, allowed: Members, answer: Members) -> None:
         assert (action, code) == (action, allowed["reason"])
     else:
         # What is asked for may be impossible (a capacity on a webinar), never that it is asked now.
-        assert (action, code) in {(action, None), ("buy_capacity", "requirement_unmet")}, answer
+        assert (action, code) in {(action, None), (action if action in BUYING else "", "requirement_unmet")}, answer
 
 
 def _body(action: str, card: Members, portal: Portal) -> Members:
@@ -92,6 +94,8 @@ def _body(action: str, card: Members, portal: Portal) -> Members:
             return {"quantity": card["licences"]["total"] + 1}
         case "buy_capacity":
             return {"sku": "phone_number_extra" if card["family"] == "phone" else "storage_30", "quantity": 1}
+        case "buy_add_on":
+            return {"sku": "phone_toll_free" if card["family"] == "phone" else "whiteboard_plus", "quantity": 1}
         case "cancel_plan":
             return {"reason": "other", "cascade": True}
         case "assign_licence":

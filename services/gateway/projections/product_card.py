@@ -85,7 +85,7 @@ def _edit_discarded(row: Members, envelope: Envelope) -> Members:
     return {"changes": _without(row["changes"], envelope.data["line_id"], envelope.data["change_id"])}
 
 
-def _capacity_purchased(row: Members, envelope: Envelope) -> Members:
+def _line_purchased(row: Members, envelope: Envelope) -> Members:
     line = envelope.data["line"]
     return {"lines": {**row["lines"], line["line_id"]: line}}
 
@@ -152,7 +152,8 @@ _FOLDS: dict[str, Callable[[Members, Envelope], Members]] = {
     "plans.PlanEdited": _edited,
     "plans.PlanEditScheduled": _edit_scheduled,
     "plans.PlanEditDiscarded": _edit_discarded,
-    "plans.CapacityPurchased": _capacity_purchased,
+    "plans.CapacityPurchased": _line_purchased,
+    "plans.AddOnPurchased": _line_purchased,
     "plans.AddOnCancelled": _add_on_cancelled,
     "plans.PlanCancelled": _cancelled,
     "plans.PlanReinstated": _reinstated,
