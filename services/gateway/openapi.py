@@ -24,12 +24,15 @@ from .answers import (
     PlanSummary,
     ProductCard,
     ProductCards,
+    Shipments,
 )
 from .clock import CLOCK, ClockBody, ClockView
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
+from .entitlements import Entitlements
 from .examples import ANSWERS
 from .forwarded import ACCOUNT, Forwarded
+from .upcoming import MOST_MONTHS, UpcomingCharges
 
 Document = dict[str, Any]
 
@@ -81,6 +84,12 @@ _SEARCH: list[Document] = [
         ("before", "a number: those before it, as `next` says", {"type": "integer", "minimum": 0}),
     )
 ]
+_MONTHS = {
+    "in": "query",
+    "name": "months",
+    "description": "How far to look ahead.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MONTHS, "default": 12},
+}
 _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -140,6 +149,15 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
     ),
     ("list_invoices", f"{ACCOUNT}/invoices", "The invoices of an account, the newest first", Invoices, ()),
     ("read_invoice", f"{ACCOUNT}/invoices/{{invoice_id}}", "One invoice", InvoiceView, ("invoice_not_found",)),
+    ("read_entitlements", f"{ACCOUNT}/entitlements", "What an account may use today", Entitlements, ()),
+    (
+        "read_upcoming_charges",
+        f"{ACCOUNT}/upcoming-charges",
+        "What is known to be charged in the coming months",
+        UpcomingCharges,
+        (),
+    ),
+    ("list_shipments", f"{ACCOUNT}/shipments", "The parcels of an account, the last sent first", Shipments, ()),
     ("list_device_orders", ORDERS, "The device orders of an account, with their parcels", DeviceOrders, ()),
     ("read_device_order", f"{ORDERS}/{{order_id}}", "One device order", DeviceOrder, ("order_not_found",)),
     ("list_leases", LEASES, "The devices an account has leased, one by one", DeviceLeases, ()),
@@ -174,7 +192,7 @@ def document() -> Document:
 
 
 def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
-    asked = {Breakdown: [_CADENCE], Invoices: _SEARCH}.get(answer, [])
+    asked = {Breakdown: [_CADENCE], Invoices: _SEARCH, UpcomingCharges: [_MONTHS]}.get(answer, [])
     return {
         "tags": ["reads"],
         "operationId": name,
