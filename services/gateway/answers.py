@@ -304,6 +304,18 @@ class DeviceOrders(Answer):
     orders: list[DeviceOrder]
 
 
+class OrderedParcel(Parcel):
+    order_id: str
+    ship_to: str
+
+
+class Shipments(Answer):
+    """Every parcel of every order, the last sent first."""
+
+    account_id: str
+    shipments: list[OrderedParcel]
+
+
 class DeviceReplacement(Answer):
     """A device that took the place of another one."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .answers import DeviceLease, DeviceLeases, DeviceOrder, DeviceOrders
+from .answers import DeviceLease, DeviceLeases, DeviceOrder, DeviceOrders, Shipments
 
 Example = dict[str, Any]
 
@@ -30,6 +30,21 @@ def _line(sku: str, name: str, kind: str, quantity: int, unit_minor: int, list_m
     }
 
 
+_PARCELS: list[Example] = [
+    {
+        "shipment_id": "shipment-1",
+        "carrier": "embedded",
+        "tracking_number": "DX473124829PB",
+        "units": [
+            {"number": 1, "line_id": "line-1", "serial": "SN0F2D4C6B8A9E"},
+            {"number": 2, "line_id": "line-1", "serial": "SN1F2D4C6B8A9E"},
+        ],
+        "dispatched_at": "2026-06-02T16:00:00Z",
+        "whereabouts": "in_transit",
+        "moved_at": "2026-06-02T16:00:00Z",
+        "replaces": None,
+    }
+]
 _ORDER = {
     "order_id": ORDER,
     "status": "shipped",
@@ -48,21 +63,7 @@ _ORDER = {
     "units": 2,
     "units_delivered": 0,
     "units_in_transit": 2,
-    "shipments": [
-        {
-            "shipment_id": "shipment-1",
-            "carrier": "embedded",
-            "tracking_number": "DX473124829PB",
-            "units": [
-                {"number": 1, "line_id": "line-1", "serial": "SN0F2D4C6B8A9E"},
-                {"number": 2, "line_id": "line-1", "serial": "SN1F2D4C6B8A9E"},
-            ],
-            "dispatched_at": "2026-06-02T16:00:00Z",
-            "whereabouts": "in_transit",
-            "moved_at": "2026-06-02T16:00:00Z",
-            "replaces": None,
-        }
-    ],
+    "shipments": _PARCELS,
     "allowed_actions": {
         "amend": _closed("order_hold_over", "The order has left its hold"),
         "submit": _closed("order_hold_over", "The order has left its hold"),
@@ -99,9 +100,12 @@ _LEASE = {
     "revision": 1,
 }
 
+_SHIPMENTS = [{**parcel, "order_id": ORDER, "ship_to": "office-1"} for parcel in _PARCELS]
+
 DEVICE_ANSWERS: dict[type[BaseModel], Example] = {
     DeviceOrder: _ORDER,
     DeviceOrders: {"account_id": "acme", "orders": [_ORDER]},
+    Shipments: {"account_id": "acme", "shipments": _SHIPMENTS},
     DeviceLease: _LEASE,
     DeviceLeases: {"account_id": "acme", "leases": [_LEASE]},
 }

@@ -9,6 +9,8 @@ from contracts.plan_commands import CommandAnswer, Quote
 from .answers import Breakdown, CatalogueForSale, History, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
 from .clock import ClockView
 from .device_examples import DEVICE_ANSWERS
+from .entitlements import Entitlements
+from .upcoming import UpcomingCharges
 
 Example = dict[str, Any]
 
@@ -205,6 +207,41 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "events": ["PlanEdited"],
         "token": "eyJzdHJlYW0iOiAi….c2lnbmF0dXJl",
         "expires_at": "2026-02-10T10:15:00Z",
+    },
+    Entitlements: {
+        "account_id": ACCOUNT,
+        "on": "2026-02-10",
+        "holds": [],
+        "entitlements": [
+            {
+                "bundle_id": BUNDLE,
+                "line_id": "line-1",
+                "sku": "workplace_pro",
+                "name": "Workplace Pro",
+                "kind": "base",
+                "quantity": 8,
+                "includes": ["phone_metered"],
+                "licences": {"total": 8, "assigned": 3, "available": 5},
+                "until": None,
+            }
+        ],
+    },
+    UpcomingCharges: {
+        "account_id": ACCOUNT,
+        "since": "2026-02-10",
+        "until": "2026-03-10",
+        "charges": [
+            {
+                "due_on": "2026-02-28",
+                "kind": "renewal",
+                "subject_id": BUNDLE,
+                "name": "Workplace Pro",
+                "currency": "USD",
+                "amount_minor": 10194,
+            }
+        ],
+        "totals": [{"month": "2026-02", "currency": "USD", "amount_minor": 10194}],
+        "endings": [],
     },
     **DEVICE_ANSWERS,
     History: {

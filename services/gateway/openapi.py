@@ -25,12 +25,15 @@ from .answers import (
     PlanSummary,
     ProductCard,
     ProductCards,
+    Shipments,
 )
 from .clock import CLOCK, ClockBody, ClockView
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
+from .entitlements import Entitlements
 from .examples import ANSWERS
 from .forwarded import ACCOUNT, Forwarded
+from .upcoming import MOST_MONTHS, UpcomingCharges
 
 Document = dict[str, Any]
 
@@ -91,6 +94,12 @@ _PAGE: list[Document] = [
     },
     {"in": "query", "name": "before", "description": "read on, as `next` says", "schema": {"type": "string"}},
 ]
+_MONTHS = {
+    "in": "query",
+    "name": "months",
+    "description": "How far to look ahead.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MONTHS, "default": 12},
+}
 _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -151,6 +160,15 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
     ("read_history", f"{ACCOUNT}/history", "What happened to an account, the newest first", History, ()),
     ("list_invoices", f"{ACCOUNT}/invoices", "The invoices of an account, the newest first", Invoices, ()),
     ("read_invoice", f"{ACCOUNT}/invoices/{{invoice_id}}", "One invoice", InvoiceView, ("invoice_not_found",)),
+    ("read_entitlements", f"{ACCOUNT}/entitlements", "What an account may use today", Entitlements, ()),
+    (
+        "read_upcoming_charges",
+        f"{ACCOUNT}/upcoming-charges",
+        "What is known to be charged in the coming months",
+        UpcomingCharges,
+        (),
+    ),
+    ("list_shipments", f"{ACCOUNT}/shipments", "The parcels of an account, the last sent first", Shipments, ()),
     ("list_device_orders", ORDERS, "The device orders of an account, with their parcels", DeviceOrders, ()),
     ("read_device_order", f"{ORDERS}/{{order_id}}", "One device order", DeviceOrder, ("order_not_found",)),
     ("list_leases", LEASES, "The devices an account has leased, one by one", DeviceLeases, ()),
@@ -185,7 +203,8 @@ def document() -> Document:
 
 
 def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
-    asked = {Breakdown: [_CADENCE], Invoices: _SEARCH, History: _PAGE}.get(answer, [])
+    parameters = {Breakdown: [_CADENCE], Invoices: _SEARCH, History: _PAGE, UpcomingCharges: [_MONTHS]}
+    asked = parameters.get(answer, [])
     return {
         "tags": ["reads"],
         "operationId": name,

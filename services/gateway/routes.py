@@ -18,7 +18,7 @@ from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import device_reads, openapi, reads
+from . import account_reads, device_reads, openapi, reads
 from .clock import CLOCK, move_clock, read_clock
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
@@ -47,6 +47,9 @@ READS: dict[str, Handler] = {
     f"{ACCOUNT}/history": read_history,
     f"{ACCOUNT}/invoices": reads.read_invoices,
     f"{ACCOUNT}/invoices/{{invoice_id}}": reads.read_invoice,
+    f"{ACCOUNT}/entitlements": account_reads.read_entitlements,
+    f"{ACCOUNT}/upcoming-charges": account_reads.read_upcoming_charges,
+    f"{ACCOUNT}/shipments": account_reads.read_shipments,
     ORDERS: device_reads.read_device_orders,
     f"{ORDERS}/{{order_id}}": device_reads.read_device_order,
     LEASES: device_reads.read_leases,

@@ -1,0 +1,59 @@
+"""Reads over everything an account has: what it may use, what it will be charged, what is on its way to it."""
+
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.plan_actions import Privilege
+
+from .answers import OrderedParcel, Shipments
+from .cards import opened
+from .entitlements import entitlements
+from .for_sale import BOOK
+from .projections import catalogue, device_lease, device_order, invoice, product_card
+from .reads import admitted, as_response, unless_known
+from .upcoming import MOST_MONTHS, upcoming
+
+MONTHS = 12
+
+
+async def read_entitlements(request: Request) -> Response:
+    of = await admitted(request)
+    plans = [opened(row) for row in await of.reads.store.rows_of(product_card.TABLE, of.account_id)]
+    book = await of.reads.store.row(catalogue.TABLE, BOOK)
+    answer = entitlements(of.account_id, plans, None if book is None else opened(book), of.holds(), of.today)
+    return unless_known(request, as_response(answer))
+
+
+async def read_upcoming_charges(request: Request) -> Response:
+    """Payments to be tried again are shown to who may see the invoices they are for."""
+    months = _months(request)
+    of = await admitted(request, of_renewals=True)
+    tables = [product_card.TABLE, device_lease.TABLE, invoice.TABLE]
+    plans, leases, invoices = [
+        [opened(row) for row in await of.reads.store.rows_of(table, of.account_id)] for table in tables
+    ]
+    shown = invoices if Privilege.INFORMATION_READ in of.privileges else []
+    return unless_known(request, as_response(upcoming(of.account_id, plans, leases, shown, of.today, months)))
+
+
+async def read_shipments(request: Request) -> Response:
+    of = await admitted(request)
+    orders = [opened(row) for row in await of.reads.store.rows_of(device_order.TABLE, of.account_id)]
+    parcels = [
+        OrderedParcel.model_validate(
+            {**parcel, "order_id": order["order_id"], "ship_to": order["contents"]["ship_to"]}, strict=False
+        )
+        for order in orders
+        for parcel in order["shipments"].values()
+    ]
+    parcels.sort(key=lambda parcel: parcel.dispatched_at, reverse=True)
+    return unless_known(request, as_response(Shipments(account_id=of.account_id, shipments=parcels)))
+
+
+def _months(request: Request) -> int:
+    text = request.query_params.get("months", str(MONTHS))
+    if text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= MOST_MONTHS:
+        return int(text)
+    message = f"a whole number from 1 to {MOST_MONTHS}"
+    raise RequestValidationError([{"type": "parameter_malformed", "loc": ("query", "months"), "msg": message}])
