@@ -42,7 +42,7 @@ USERS = {
     "aude": Subject("user-aude", "auditor", {"acme": (*_READ, Privilege.AUDIT_READ)}),
     "nora": Subject("user-nora", "editor", {"globex": _EDIT}),
     "seller": Subject("user-seller", "seller", {"*": (Privilege.CATALOGUE_EDIT,)}),
-    "otto": Subject("user-otto", "operator", {"*": (Privilege.CLOCK_EDIT, Privilege.AUDIT_READ)}),
+    "otto": Subject("user-otto", "operator", {"*": (Privilege.CLOCK_EDIT, Privilege.HOLD_EDIT, Privilege.AUDIT_READ)}),
 }
 
 
