@@ -62,7 +62,7 @@ class BillingAccounts:
         )
         there = account.contacts.get(contact)
         same = there and (await self.records.of(asked.account_id)).get(there) == said
-        await self.records.put(name, asked.account_id, said)
+        await self.records.put(name, asked.account_id, said, self.clock.now())
 
         def decide(account: Account | None, _: int) -> Sequence[BaseModel]:
             unchanged = same and account and account.contacts.get(contact) == there
@@ -158,7 +158,7 @@ class BillingAccounts:
         for record in records:
             if record and record not in kept:
                 await self.records.erase(account_id, record)
-        await self.records.sweep(account_id, kept)
+        await self.records.sweep(account_id, kept, self.clock.now())
 
 
 def _stream(account_id: str) -> str:

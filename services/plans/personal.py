@@ -5,9 +5,9 @@ backups are the operator's to let expire.
 """
 
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from typing import Protocol
 
 from services.chassis.event_store import StoreUnavailable
@@ -31,7 +31,7 @@ _POSTGRES = (
 class PersonalRecords(Protocol):
     """Every call raises StoreUnavailable."""
 
-    async def put(self, record: str, account_id: str, body: str) -> None: ...
+    async def put(self, record: str, account_id: str, body: str, now: datetime) -> None: ...
 
     async def of(self, account_id: str) -> dict[str, str]:
         """By record."""
@@ -39,7 +39,7 @@ class PersonalRecords(Protocol):
 
     async def erase(self, account_id: str, record: str) -> None: ...
 
-    async def sweep(self, account_id: str, kept: Collection[str]) -> None:
+    async def sweep(self, account_id: str, kept: Collection[str], now: datetime) -> None:
         """Erases what was written an hour ago or earlier and is not among `kept`."""
         ...
 
@@ -50,8 +50,8 @@ class SqliteRecords:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    async def put(self, record: str, account_id: str, body: str) -> None:
-        row = (record, account_id, body, time.time())
+    async def put(self, record: str, account_id: str, body: str, now: datetime) -> None:
+        row = (record, account_id, body, now.timestamp())
         self._write("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", row)
 
     async def of(self, account_id: str) -> dict[str, str]:
@@ -63,9 +63,9 @@ class SqliteRecords:
     async def erase(self, account_id: str, record: str) -> None:
         self._write("DELETE FROM records WHERE account_id = ? AND record = ?", (account_id, record))
 
-    async def sweep(self, account_id: str, kept: Collection[str]) -> None:
+    async def sweep(self, account_id: str, kept: Collection[str], now: datetime) -> None:
         query = f"DELETE FROM records WHERE account_id = ? AND written_at < ? AND record NOT IN ({_marks(kept)})"
-        self._write(query, (account_id, time.time() - ORPHAN_S, *kept))
+        self._write(query, (account_id, now.timestamp() - ORPHAN_S, *kept))
 
     def _write(self, query: str, parameters: tuple[str | float, ...]) -> None:
         try:
@@ -79,11 +79,11 @@ class PostgresRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, record: str, account_id: str, body: str) -> None:
+    async def put(self, record: str, account_id: str, body: str, now: datetime) -> None:
         query = b"""INSERT INTO plans_personal.records VALUES (%s, %s, %s, %s)
             ON CONFLICT (record) DO UPDATE SET body = excluded.body, written_at = excluded.written_at"""
         async with self._database.transaction() as connection:
-            await connection.execute(query, (record, account_id, body, time.time()))
+            await connection.execute(query, (record, account_id, body, now.timestamp()))
 
     async def of(self, account_id: str) -> dict[str, str]:
         query = b"SELECT record, body FROM plans_personal.records WHERE account_id = %s"
@@ -94,11 +94,11 @@ class PostgresRecords:
         async with self._database.transaction() as connection:
             await connection.execute(query, (account_id, record))
 
-    async def sweep(self, account_id: str, kept: Collection[str]) -> None:
+    async def sweep(self, account_id: str, kept: Collection[str], now: datetime) -> None:
         query = b"""DELETE FROM plans_personal.records
             WHERE account_id = %s AND written_at < %s AND NOT record = ANY(%s)"""
         async with self._database.transaction() as connection:
-            await connection.execute(query, (account_id, time.time() - ORPHAN_S, list(kept)))
+            await connection.execute(query, (account_id, now.timestamp() - ORPHAN_S, list(kept)))
 
 
 @asynccontextmanager
