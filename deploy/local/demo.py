@@ -14,6 +14,18 @@ PRICE_BOOK = Path(__file__).with_name("price_book_v1.json")
 BOOK = "/api/v1/catalogue/standard/versions/1"
 ACME_ZONE = "America/New_York"
 GLOBEX_ZONE = "Europe/Vienna"
+BILL_TO = {
+    "name": "Olive Example",
+    "company": "Acme Inc.",
+    "mail": "billing@acme.example",
+    "address": {
+        "street": ["1 Main Street"],
+        "postal_code": "10001",
+        "city": "New York",
+        "region": "NY",
+        "country": "US",
+    },
+}
 
 
 def load(client: Client) -> str:
@@ -21,8 +33,16 @@ def load(client: Client) -> str:
     client.put("seller", BOOK, json.loads(PRICE_BOOK.read_text()), key="demo-price-book-1")
     client.put("olive", "/api/v1/accounts/acme", {"currency": "USD", "time_zone": ACME_ZONE}, key="demo-account")
     client.put("nora", "/api/v1/accounts/globex", {"currency": "USD", "time_zone": GLOBEX_ZONE}, key="demo-account")
+    _load_billing(client)
     Bundle.started(client, "nora", "globex", "workplace_pro", 3, "monthly")
     return _load_acme(client)
+
+
+def _load_billing(client: Client) -> None:
+    for subject, role in {"user-olive": "owner", "user-victor": "viewer", "user-aude": "auditor"}.items():
+        client.put("olive", f"/api/v1/accounts/acme/roles/{subject}", {"role": role}, key=f"demo-role-{subject}")
+    client.put("nora", "/api/v1/accounts/globex/roles/user-nora", {"role": "editor"}, key="demo-role-user-nora")
+    client.put("olive", "/api/v1/accounts/acme/contacts/bill_to", BILL_TO, key="demo-bill-to")
 
 
 def _load_acme(client: Client) -> str:
