@@ -140,7 +140,7 @@ class PlansIndex:
                 book = (body["book_version"], body["effective_from"], orjson.dumps(body))
                 execute("INSERT OR REPLACE INTO books VALUES (?, ?, ?)", book)
             case "plans.PriceBookWithdrawn" if body["book_id"] == BOOK:
-                execute("DELETE FROM books WHERE book_version = ?", (body["book_version"],))
+                execute("DELETE FROM books WHERE version = ?", (body["book_version"],))
             case "plans.ProductRetired" if body["book_id"] == BOOK:
                 execute("INSERT OR REPLACE INTO retired VALUES (?, ?)", (body["sku"], body["retired_on"]))
             case "plans.PlanStarted":
