@@ -1,5 +1,7 @@
 """Billing Management over HTTP: contacts, how an account pays, roles and holds (DOMAIN 1, 6, B5, B17, B18)."""
 
+import hashlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from contracts.account_actions import PRIVILEGES, BillingRole
+from contracts.billing_management import ContactBody
 from contracts.plan_actions import Privilege
 from tests.chassis.tokens import Issuer
 from tests.plans.portal import Customer, SetClock, done, plans_service, problem
@@ -116,6 +119,9 @@ async def test_what_is_replaced_removed_or_refused_is_erased_to_the_byte(alone: 
         assert db.execute("SELECT count(*) FROM records").fetchone() == (0,)
     stored = b"".join(each.read_bytes() for each in file.parent.iterdir())
     assert not any(word in stored for word in (b"First", b"Second", b"acme.example"))
+    said = ContactBody.model_validate_json(json.dumps({**CONTACT, "name": "First"})).model_dump_json()
+    guessed = hashlib.sha256(f"contact bill_to {said}".encode()).hexdigest()[:32]
+    assert guessed.encode() not in stored  # who guesses the contact finds no digest that proves it
 
 
 async def test_a_contact_that_is_not_there_cannot_be_removed(owner: Customer) -> None:
