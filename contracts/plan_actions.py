@@ -19,6 +19,7 @@ class Privilege(StrEnum):
     AUDIT_READ = "Audit:Read"
     CATALOGUE_EDIT = "Catalogue:Edit"
     CLOCK_EDIT = "Clock:Edit"
+    HOLD_EDIT = "AccountHold:Edit"
 
 
 class PlanAction(StrEnum):

@@ -110,6 +110,14 @@ class PublishPriceBookBody(Request):
     products: Annotated[tuple[Product, ...], Field(min_length=1, max_length=1000)]
 
 
+class WithdrawPriceBookBody(Request):
+    """Nothing to say: the version in the address will not take effect."""
+
+
+class RetireProductBody(Request):
+    """Nothing to say: the product in the address is sold no longer from today on."""
+
+
 class RecordedEvent(BaseModel):
     event_id: str
     type: str

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .account_actions import BillingRole
 from .money import Currency, Minor
 from .plan_actions import Hold
 from .pricing import Price
@@ -297,6 +298,26 @@ class AccountHoldLifted(Body):
     invoice_id: Id | None
 
 
+class BillingContactChanged(Body):
+    """record: names an erasable record kept beside the log, which alone holds the name, mail and address; None: the
+    contact was removed, and its record erased."""
+
+    contact: Id
+    record: Id | None
+
+
+class BillingRoleGranted(Body):
+    """subject: the opaque subject of a token. It holds one role in an account: a new one takes the old one's place."""
+
+    subject: Id
+    role: BillingRole
+
+
+class BillingRoleRevoked(Body):
+    subject: Id
+    role: BillingRole
+
+
 class Product(Body):
     """One product of a price book.
 
@@ -330,6 +351,21 @@ class PriceBookPublished(Body):
     products: tuple[Product, ...]
 
 
+class PriceBookWithdrawn(Body):
+    """A version that will never take effect. Its number is not used again."""
+
+    book_id: Id
+    book_version: Quantity
+
+
+class ProductRetired(Body):
+    """Sold no longer from retired_on on, whatever a price book says; who has it keeps it, and renews it."""
+
+    book_id: Id
+    sku: Id
+    retired_on: date
+
+
 PlanEvent = (
     PlanStarted
     | PlanEdited
@@ -347,5 +383,13 @@ PlanEvent = (
     | LicenceAssigned
     | LicenceUnassigned
 )
-AccountEvent = AccountOpened | PaymentMethodChanged | AccountHoldPlaced | AccountHoldLifted
-CatalogueEvent = PriceBookPublished
+AccountEvent = (
+    AccountOpened
+    | PaymentMethodChanged
+    | AccountHoldPlaced
+    | AccountHoldLifted
+    | BillingContactChanged
+    | BillingRoleGranted
+    | BillingRoleRevoked
+)
+CatalogueEvent = PriceBookPublished | PriceBookWithdrawn | ProductRetired

@@ -105,6 +105,17 @@ PROBLEMS: dict[str, ProblemType] = {
     # the catalogue and the account
     "account_exists": ProblemType(409, "The account is open already, with other terms", "Currency and zone are fixed."),
     "time_zone_unknown": ProblemType(422, "No such time zone", "Use an IANA name such as Europe/Vienna."),
+    "contact_not_found": ProblemType(
+        404, "The account has no such contact", "Use bill_to, sold_to or extra_1 to extra_9."
+    ),
+    "role_not_found": ProblemType(404, "Nobody of that name has a role here", "List the roles of the account."),
+    "last_editor": ProblemType(409, "Somebody must be able to edit the account", "Make somebody else an editor first."),
+    "price_book_not_found": ProblemType(404, "No such version of the price book", "Check the book and its version."),
+    "price_book_in_force": ProblemType(
+        409,
+        "This version of the price book is in force somewhere already",
+        "Publish a higher version that corrects it.",
+    ),
     "price_book_exists": ProblemType(409, "This version of the price book is published", "Publish a higher version."),
     "price_book_invalid": ProblemType(422, "The price book contradicts itself", "Mend what errors names."),
     # the clock, where it can be set

@@ -75,12 +75,18 @@ def token(
 
       export TOKEN=$(billing token olive)
     """
+    from deploy.local.client import RequestFailed
     from deploy.local.folder import Folder
     from deploy.local.issuer import USERS, DevelopmentIssuer
+    from deploy.local.roles import current_token
 
     if user not in USERS:
         raise SystemExit(f"There is no demo user {user!r}: choose one of {', '.join(USERS)}.")
-    typer.echo(DevelopmentIssuer(Folder(data_dir).issuer).user_token(user))
+    folder = Folder(data_dir)
+    try:
+        typer.echo(current_token(folder, DevelopmentIssuer(folder.issuer), user))
+    except RequestFailed as failure:
+        raise SystemExit(str(failure)) from None
 
 
 @app.command()

@@ -27,6 +27,7 @@ VENDORS = {
         "chassis/log_index.py",
         "devices/plans_index.py",
         "devices/due_index.py",
+        "plans/personal.py",
     ),
     "aiokafka": ("chassis/kafka.py", "chassis/kafka_access.py", "chassis/relay.py", "chassis/consumer.py"),
     "faststream": ("chassis/kafka_access.py", "chassis/consumer.py"),

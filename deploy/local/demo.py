@@ -11,8 +11,7 @@ from typing import Any
 
 from .client import Client, RequestFailed
 
-PRICE_BOOK = Path(__file__).with_name("price_book_v1.json")
-BOOK = "/api/v1/catalogue/standard/versions/1"
+BOOKS = "/api/v1/catalogue/standard/versions"
 CLOCK = "/api/v1/clock"
 OPERATOR = "otto"
 ACME, GLOBEX = "/api/v1/accounts/acme", "/api/v1/accounts/globex"
@@ -28,17 +27,34 @@ def _on(year: int, month: int, day: int) -> datetime:
 BEGIN = _on(2024, 12, 31)  # the first price book is published before it takes effect
 BOUGHT = _on(2026, 1, 31)
 GREW = _on(2026, 2, 10)
+NEWER_BOOKS_FROM = _on(2026, 4, 1)
 ORDERED = _on(2026, 5, 14)
 CARD_WENT_BAD = _on(2026, 5, 16)
 END = datetime(2026, 5, 20, 3, tzinfo=UTC)  # 132 hours after the order: one parcel is there, the other on its way
+BILL_TO = {
+    "name": "Olive Example",
+    "company": "Acme Inc.",
+    "mail": "billing@acme.example",
+    "address": {
+        "street": ["1 Main Street"],
+        "postal_code": "10001",
+        "city": "New York",
+        "region": "NY",
+        "country": "US",
+    },
+}
 
 
 def load(client: Client) -> str:
     """Returns the position of the last event of acme's plans, as `min_position` takes it. Raises RequestFailed."""
-    client.put("seller", BOOK, json.loads(PRICE_BOOK.read_text()), key="demo-price-book-1")
+    _publish(client, 1)
     _until(client, BOUGHT)
+    if _now(client) < NEWER_BOOKS_FROM:  # a portal that lives later has only the first one: no book begins in the past
+        for version in (2, 3):
+            _publish(client, version)
     client.put("olive", ACME, {"currency": "USD", "time_zone": "America/New_York"}, key="demo-account")
     client.put("nora", GLOBEX, {"currency": "USD", "time_zone": "Europe/Vienna"}, key="demo-account")
+    _load_billing(client)
     Bundle(client, "nora", GLOBEX, "workplace_pro", 3, "monthly")
     workplace = Bundle(client, "olive", ACME, "workplace_business", 10, "annual")
     workplace.change("capacities", {"sku": "large_meeting_500", "quantity": 1})
@@ -63,6 +79,18 @@ def load(client: Client) -> str:
     return phone.position
 
 
+def _publish(client: Client, version: int) -> None:
+    book = Path(__file__).with_name(f"price_book_v{version}.json")
+    client.put("seller", f"{BOOKS}/{version}", json.loads(book.read_text()), key=f"demo-price-book-{version}")
+
+
+def _load_billing(client: Client) -> None:
+    for subject, role in {"user-olive": "owner", "user-victor": "viewer", "user-aude": "auditor"}.items():
+        client.put("olive", f"{ACME}/roles/{subject}", {"role": role}, key=f"demo-role-{subject}")
+    client.put("nora", f"{GLOBEX}/roles/user-nora", {"role": "editor"}, key="demo-role-user-nora")
+    client.put("olive", f"{ACME}/contacts/bill_to", BILL_TO, key="demo-bill-to")
+
+
 class Bundle:
     """A plan being made. Its steps are numbered, so that each has the same key in every run."""
 
@@ -82,7 +110,7 @@ class Bundle:
 
 def _until(client: Client, at: datetime) -> None:
     """Lets all happen that is due by then. Nothing, when it is later already: a portal that lives today has no past."""
-    if _instant(client.get(OPERATOR, CLOCK)["now"]) >= at:
+    if _now(client) >= at:
         return
     client.post(OPERATOR, CLOCK, {"to": at.isoformat(), "stand_still": True}, key="demo")
     deadline = time.monotonic() + MOVE_S
@@ -96,9 +124,9 @@ def _until(client: Client, at: datetime) -> None:
 
 def _let_time_go_by(client: Client) -> None:
     """From the demo's end. A clock that somebody has stopped elsewhere stays so."""
-    if _instant(client.get(OPERATOR, CLOCK)["now"]) == END:
+    if _now(client) == END:
         client.post(OPERATOR, CLOCK, {"run": True}, key="demo")
 
 
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _now(client: Client) -> datetime:
+    return datetime.fromisoformat(client.get(OPERATOR, CLOCK)["now"])

@@ -19,7 +19,7 @@ from contracts.plan_actions import Privilege
 
 ISSUER = "billing-development-issuer"
 AUDIENCE = "billing"
-TOKEN_VALID_S = 12 * 3600
+TOKEN_VALID_S = 2 * 3600  # as long as a role that was revoked can still be used
 RENEW_EVERY_S = 3600
 SERVICES = ("plans", "devices", "renewals", "gateway")
 
@@ -42,7 +42,7 @@ USERS = {
     "aude": Subject("user-aude", "auditor", {"acme": (*_READ, Privilege.AUDIT_READ)}),
     "nora": Subject("user-nora", "editor", {"globex": _EDIT}),
     "seller": Subject("user-seller", "seller", {"*": (Privilege.CATALOGUE_EDIT,)}),
-    "otto": Subject("user-otto", "operator", {"*": (Privilege.CLOCK_EDIT, Privilege.AUDIT_READ)}),
+    "otto": Subject("user-otto", "operator", {"*": (Privilege.CLOCK_EDIT, Privilege.HOLD_EDIT, Privilege.AUDIT_READ)}),
 }
 
 
@@ -83,13 +83,17 @@ class DevelopmentIssuer:
     def write_tokens(self, folder: Path) -> None:
         """Writes a fresh token of every demo user, and of every service under services/, replacing whole files."""
         for name in USERS:
-            _write(folder / name, self.user_token(name), 0o600)
+            write_token(folder, name, self.user_token(name))
         for service in SERVICES:
-            _write(service_token_file(folder, service), self.service_token(service), 0o600)
+            write_token(folder / "services", service, self.service_token(service))
 
     def _public_jwk(self) -> dict[str, Any]:
         members: dict[str, Any] = jwt.algorithms.OKPAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         return members
+
+
+def write_token(folder: Path, name: str, token: str) -> None:
+    _write(folder / name, token, 0o600)
 
 
 def service_token_file(tokens: Path, service: str) -> Path:

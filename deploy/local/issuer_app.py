@@ -5,19 +5,37 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from contracts.plan_commands import Request as Body
 from contracts.problems import Refused
+from contracts.topics import Owner
 from services.chassis import serve, settings
 from services.chassis.auth import Authenticator
 from services.chassis.http import create_app, json_body
 from services.chassis.metrics import Metrics
 from services.chassis.settings import ListenerSettings
 
+from .client import RequestFailed
 from .folder import Folder
-from .issuer import AUDIENCE, ISSUER, RENEW_EVERY_S, TOKEN_VALID_S, USERS, DevelopmentIssuer, refuse_unsafe
+from .issuer import (
+    AUDIENCE,
+    ISSUER,
+    RENEW_EVERY_S,
+    SERVICES,
+    TOKEN_VALID_S,
+    USERS,
+    DevelopmentIssuer,
+    refuse_unsafe,
+    write_token,
+)
+from .roles import current_token
+
+ASK_AGAIN_S = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 class TokenRequest(Body):
@@ -45,7 +63,12 @@ def issuer_app(issuer: DevelopmentIssuer, folder: Folder) -> FastAPI:
     async def token(body: Annotated[TokenRequest, Depends(json_body(TokenRequest))]) -> dict[str, Any]:
         if body.user not in USERS:
             raise Refused("not_found", users=sorted(USERS))
-        return {"access_token": issuer.user_token(body.user), "token_type": "Bearer", "expires_in": TOKEN_VALID_S}
+        try:
+            made = await asyncio.to_thread(current_token, folder, issuer, body.user)
+        except RequestFailed as failed:
+            log.warning("roles_unknown", reason=str(failed))
+            raise Refused("owner_unavailable", owner=Owner.PLANS, outcome="not_recorded") from None
+        return {"access_token": made, "token_type": "Bearer", "expires_in": TOKEN_VALID_S}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -61,9 +84,23 @@ def issuer_app(issuer: DevelopmentIssuer, folder: Folder) -> FastAPI:
 
 
 async def _renew(issuer: DevelopmentIssuer, folder: Folder) -> None:
+    """Long before they expire; what was written before the plans service could be asked, as soon as it can."""
     while True:
-        await asyncio.sleep(RENEW_EVERY_S)
-        issuer.write_tokens(folder.tokens)
+        renewed = await asyncio.to_thread(_renewed, issuer, folder)
+        await asyncio.sleep(RENEW_EVERY_S if renewed else ASK_AGAIN_S)
+
+
+def _renewed(issuer: DevelopmentIssuer, folder: Folder) -> bool:
+    """Whether every demo user's file has the roles of now; services' files are renewed in any case."""
+    for service in SERVICES:
+        write_token(folder.tokens / "services", service, issuer.service_token(service))
+    try:
+        for name in USERS:
+            write_token(folder.tokens, name, current_token(folder, issuer, name))
+    except RequestFailed as failed:
+        log.info("roles_unknown", reason=str(failed))
+        return False
+    return True
 
 
 def main() -> None:

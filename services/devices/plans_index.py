@@ -30,7 +30,7 @@ from .shop import Account, Shop
 BOOK = "standard"  # the price book the plans service sells from
 
 # Raise the version whenever `_apply` changes: an index of another version is thrown away and followed anew.
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE accounts (account_id TEXT PRIMARY KEY, currency TEXT NOT NULL, time_zone TEXT NOT NULL);
 CREATE TABLE bases (
@@ -42,6 +42,7 @@ CREATE TABLE holds (
 ) WITHOUT ROWID;
 CREATE INDEX bases_by_account ON bases (account_id);
 CREATE TABLE books (version INTEGER PRIMARY KEY, effective_from TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE retired (sku TEXT PRIMARY KEY, retired_on TEXT NOT NULL);
 """
 
 
@@ -73,10 +74,12 @@ class PlansIndex:
         books = self._db.execute(
             "SELECT body FROM books WHERE effective_from <= ? ORDER BY effective_from, version", (on.isoformat(),)
         )
+        retired = self._db.execute("SELECT sku FROM retired WHERE retired_on <= ?", (on.isoformat(),))
         begun = [_book(body) for (body,) in books]
         return Shop(
             account=self.account(account_id),
             book=begun[-1] if begun else None,
+            retired=frozenset(sku for (sku,) in retired),
             known_skus=frozenset(product.sku for book in begun for product in book.products),
             licences=self._licences(account_id, on),
             rented=rented,
@@ -138,6 +141,10 @@ class PlansIndex:
             case "plans.PriceBookPublished" if body["book_id"] == BOOK:
                 book = (body["book_version"], body["effective_from"], orjson.dumps(body))
                 execute("INSERT OR REPLACE INTO books VALUES (?, ?, ?)", book)
+            case "plans.PriceBookWithdrawn" if body["book_id"] == BOOK:
+                execute("DELETE FROM books WHERE version = ?", (body["book_version"],))
+            case "plans.ProductRetired" if body["book_id"] == BOOK:
+                execute("INSERT OR REPLACE INTO retired VALUES (?, ?)", (body["sku"], body["retired_on"]))
             case "plans.PlanStarted":
                 execute("INSERT OR REPLACE INTO bases VALUES (?, ?, ?, ?, ?)", _base(event))
             case "plans.PlanEdited" if body["after"]["kind"] == ProductKind.BASE:

@@ -32,14 +32,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """account: None when there is none. book: in force today. known_skus: of every book begun. licences: by base sku,
-    of the account's bases that are active today. rented: units by family that are ordered or leased already. ratio:
-    rented units that one licence allows for.
+    """account: None when there is none. book: in force today. known_skus: of every book begun. retired: sold no longer.
+
+    licences: by base sku, of the account's bases that are active today. rented: units by family that are ordered or
+    leased already. ratio: rented units that one licence allows for.
     """
 
     account: Account | None
     book: PriceBookPublished | None = None
     known_skus: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
     licences: Mapping[str, int] = field(default_factory=dict)
     rented: Mapping[str, int] = field(default_factory=dict)
     ratio: int = 3
@@ -102,7 +104,7 @@ class Shop:
 
     def _product(self, sku: str) -> Product:
         product = next((each for each in self.book.products if each.sku == sku), None) if self.book else None
-        if product is None or product.retired:
+        if product is None or product.retired or sku in self.retired:
             raise Refused("product_retired" if sku in self.known_skus else "product_not_found", sku=sku)
         return product
 

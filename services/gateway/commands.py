@@ -13,11 +13,14 @@ from contracts.plan_commands import (
     PublishPriceBookBody,
     ReinstatePlanBody,
     Request,
+    RetireProductBody,
     StartPlanBody,
     UnassignLicenceBody,
+    WithdrawPriceBookBody,
 )
 from contracts.topics import Owner
 
+from .account_commands import ACCOUNT_COMMANDS
 from .device_commands import DEVICE_COMMANDS
 from .forwarded import ACCOUNT, API, Example, Forwarded
 
@@ -116,7 +119,7 @@ _OF_ACCOUNTS = (
         "Say how the account pays",
         PaymentMethodBody,
         {"token": "pm-4711"},
-        (),
+        ("contract_managed", "account_on_hold"),
     ),
     Forwarded(
         "pay_invoice",
@@ -157,6 +160,24 @@ _OF_ACCOUNTS = (
         ("price_book_exists", "price_book_invalid"),
     ),
     Forwarded(
+        "withdraw_price_book",
+        "POST",
+        f"{API}/catalogue/{{book_id}}/versions/{{version}}/withdraw",
+        "Withdraw a version of a price book before it takes effect",
+        WithdrawPriceBookBody,
+        {},
+        ("price_book_not_found", "price_book_in_force"),
+    ),
+    Forwarded(
+        "retire_product",
+        "POST",
+        f"{API}/catalogue/{{book_id}}/products/{{sku}}/retire",
+        "Sell a product no longer; who has it keeps it",
+        RetireProductBody,
+        {},
+        ("product_not_found",),
+    ),
+    Forwarded(
         "start_plan", "POST", f"{ACCOUNT}/plans", "Start a plan", StartPlanBody, _START_EXAMPLE, _STARTED, status=201
     ),
     Forwarded(
@@ -191,4 +212,5 @@ COMMANDS: tuple[Forwarded, ...] = (
         for name, last, summary, body, example, codes in _CHANGES
     ),
     *DEVICE_COMMANDS,
+    *ACCOUNT_COMMANDS,
 )

@@ -4,8 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from contracts.billing_management import BillingManagement
 from contracts.plan_commands import CommandAnswer, Quote
 
+from .account_commands import CONTACT_EXAMPLE
 from .answers import Breakdown, CatalogueForSale, History, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
 from .clock import ClockView
 from .device_examples import DEVICE_ANSWERS
@@ -184,6 +186,24 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "payments": [{"attempt": 1, "on": "2026-02-28", "amount_minor": 3047, "outcome": "succeeded", "reason": ""}],
         "pay": _closed("invoice_collected", "Nothing is left to pay of this invoice"),
         "event_id": "9f0c2d6a-0a64-5a3c-9a55-2f1f5e1f7b20",
+    },
+    BillingManagement: {
+        "account_id": ACCOUNT,
+        "currency": "USD",
+        "time_zone": "Europe/Vienna",
+        "payment_token": "pm-4711",
+        "contacts": [{**CONTACT_EXAMPLE, "contact": "bill_to"}],
+        "roles": [{"subject": "user-olive", "role": "owner"}],
+        "holds": [{"hold": "contract", "invoice_id": None, "amount_minor": None}],
+        "allowed_actions": {
+            "change_contact": _closed("contract_managed", "A contract governs this account"),
+            "change_payment_method": _closed("contract_managed", "A contract governs this account"),
+            "grant_role": _OPEN,
+            "revoke_role": _OPEN,
+            "place_hold": _closed("forbidden", "You lack the privilege this needs"),
+            "lift_hold": _closed("forbidden", "You lack the privilege this needs"),
+        },
+        "revision": 7,
     },
     CommandAnswer: {
         "stream": f"plan-{BUNDLE}",

@@ -23,7 +23,9 @@ def for_sale(
     """account, book, plans: rows of the read models; plans are the account's. today: in the account's time zone."""
     version, holds = _in_force(book, today), holds_of(account)
     live = [plan for plan in plans if standing_on(standing(plan), today) is not PlanStatus.ENDED]
-    products = [product for product in version["products"] if _offered(product)] if version else []
+    retired = {sku for sku, on in book["retired"].items() if on <= today.isoformat()} if book else set()
+    offered = [product for product in version["products"] if _offered(product)] if version else []
+    products = [product for product in offered if product["sku"] not in retired]
     return CatalogueForSale(
         account_id=account["account_id"],
         currency=account["currency"],

@@ -6,11 +6,13 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from contracts.billing_management import BillingManagement
 from contracts.plan_commands import CommandAnswer, Quote
 from contracts.problems import PROBLEMS, problem_document
 from services.chassis.openapi import PROBLEM_SCHEMA
 from services.chassis.problems import MEDIA_TYPE
 
+from .account_commands import BILLING
 from .answers import (
     Breakdown,
     CatalogueForSale,
@@ -53,6 +55,9 @@ _PATH_EXAMPLES = {
     "invoice_id": "5f1c3b7f0a9d4e2b8c61",
     "book_id": "standard",
     "version": 1,
+    "contact": "bill_to",
+    "subject": "user-olive",
+    "sku": "phone_us_metered",
     "order_id": "2f2fc21e16585f08a104",
     "lease_id": "2f2fc21e16585f08a104-1",
 }
@@ -169,6 +174,13 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
         (),
     ),
     ("list_shipments", f"{ACCOUNT}/shipments", "The parcels of an account, the last sent first", Shipments, ()),
+    (
+        "read_billing",
+        BILLING,
+        "Billing Management: contacts, payment method, currency, time zone, roles and holds",
+        BillingManagement,
+        ("owner_unavailable", "store_unavailable"),
+    ),
     ("list_device_orders", ORDERS, "The device orders of an account, with their parcels", DeviceOrders, ()),
     ("read_device_order", f"{ORDERS}/{{order_id}}", "One device order", DeviceOrder, ("order_not_found",)),
     ("list_leases", LEASES, "The devices an account has leased, one by one", DeviceLeases, ()),

@@ -19,12 +19,14 @@ from contracts.topics import Owner
 from services.chassis import http
 
 from . import account_reads, device_reads, openapi, reads
+from .account_commands import BILLING
 from .clock import CLOCK, move_clock, read_clock
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
 from .forwarded import ACCOUNT, Forwarded
 from .forwarding import Forwarder
 from .history import read_history
+from .waiting import wanted
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -36,7 +38,23 @@ _UNKNOWN = {
     "invoice_id": "invoice_not_found",
     "order_id": "order_not_found",
     "lease_id": "lease_not_found",
+    "contact": "contact_not_found",
+    "subject": "role_not_found",
+    "version": "price_book_not_found",
+    "sku": "product_not_found",
 }
+
+
+async def read_billing(request: Request) -> Response:
+    """Asked of the plans service, which alone has the personal data: here is no copy to erase, or to be behind."""
+    await http.caller(request)
+    wanted(request)  # whatever it is, the owner is there already; but it must be one
+    forwarders: Mapping[Owner, Forwarder] = request.state.forwarders
+    account_id = _checked("account_id", request.path_params["account_id"])
+    answer = await forwarders[Owner.PLANS].forward(request, BILLING.format(account_id=account_id))
+    answer.headers.update({"Cache-Control": "private, no-store", "Vary": "Authorization"})
+    return answer
+
 
 READS: dict[str, Handler] = {
     f"{ACCOUNT}/product-cards/{{bundle_id}}": reads.read_product_card,
@@ -50,6 +68,7 @@ READS: dict[str, Handler] = {
     f"{ACCOUNT}/entitlements": account_reads.read_entitlements,
     f"{ACCOUNT}/upcoming-charges": account_reads.read_upcoming_charges,
     f"{ACCOUNT}/shipments": account_reads.read_shipments,
+    BILLING: read_billing,
     ORDERS: device_reads.read_device_orders,
     f"{ORDERS}/{{order_id}}": device_reads.read_device_order,
     LEASES: device_reads.read_leases,

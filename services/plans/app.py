@@ -23,12 +23,15 @@ from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 from services.chassis.shared_checkpoints import open_checkpoints
 
-from . import account, catalogue, plan
+from . import account, account_routes, catalogue, plan
 from .application import BOOK, Application
+from .billing_management import BillingAccounts
 from .bundle_index import BundleIndex
 from .calendar import Endings, Requotes
+from .personal import open_records
 from .quotes import QuoteTokens
 from .reactions import RenewalReactions
+from .role_index import RoleIndex
 from .routes import router
 from .settings import PlansSettings
 
@@ -43,10 +46,13 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        tokens = QuoteTokens(settings.quote_secret_file.read_bytes())
+        secret = settings.quote_secret_file.read_bytes()
+        tokens = QuoteTokens(secret)
         async with (
             open_store(Owner.PLANS, settings, checks) as store,
             BundleIndex.open(store, settings.data_dir / "bundles.sqlite3") as index,
+            RoleIndex.open(store, settings.data_dir / "roles.sqlite3") as roles,
+            open_records(settings) as records,
             relaying(Owner.PLANS, store, settings, checks, metrics),
             aiohttp.ClientSession() as session,
         ):
@@ -58,6 +64,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                 clock=clock,
                 account_bases=index.bases,
             )
+            billing = BillingAccounts(application.accounts, records, clock, b"personal records" + secret)
             plans, accounts, books = application.plans, application.accounts, application.catalogue
             reactions = RenewalReactions(plans, accounts, books, f"catalogue-{BOOK}", clock)
             feed = FeedClient(settings.renewals_url, session, ServiceToken(settings.service_token_file))
@@ -74,8 +81,16 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                 agendas: list[Agenda] = [Endings(index, plans, clock), Requotes(index, plans, books, clock)]
                 settler = Settler(store, clock, agendas, [consumer.followers[Owner.RENEWALS]])
                 async with consuming(consumer, metrics), punctual(settler):
-                    yield {"application": application, "store": store, "consumer": consumer, "settler": settler}
+                    yield {
+                        "application": application,
+                        "accounts": billing,
+                        "roles": roles,
+                        "store": store,
+                        "consumer": consumer,
+                        "settler": settler,
+                    }
 
     feed = feed_router(lambda request: request.state.store, Owner.PLANS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app("plans", lifespan, [router, feed, parked.router, due.router], authenticator, checks, metrics)
+    routers = [router, account_routes.router, feed, parked.router, due.router]
+    return create_app("plans", lifespan, routers, authenticator, checks, metrics)

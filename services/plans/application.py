@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from pydantic import BaseModel
 
@@ -34,6 +34,7 @@ from .requests import plan_command
 
 SELLER = "seller"  # the account of facts that belong to no customer
 BOOK = "standard"
+FIRST_TO_HAVE_A_DAY = timedelta(hours=14)  # Kiritimati
 MAX_AGE_S = 1.0  # accounts and price books change seldom and never retroactively
 
 
@@ -94,15 +95,14 @@ class Application:
         """Raises Refused account_not_found for one that was never opened."""
 
         def decide(account: Account | None, _: int) -> Sequence[AccountEvent]:
-            return accounts.change_payment_method(account, body.token)
+            return accounts.change_payment_method(account, body.token, asked.privileges)
 
         now = self.clock.now()
         metadata = asked.metadata(asked.command_id("payment method"), now, now.date())
         return await self.accounts.handle(f"billingaccount-{asked.account_id}", Command(metadata), decide)
 
     async def publish(self, asked: Asked, book_id: str, version: int, body: PublishPriceBookBody) -> Recorded:
-        now = self.clock.now()
-        on = now.date()
+        on = self.clock.now().date()
         command = PublishPriceBook(
             book_id=book_id,
             book_version=version,
@@ -115,7 +115,22 @@ class Application:
         def decide(catalogue: Catalogue | None, _: int) -> Sequence[CatalogueEvent]:
             return catalogues.decide(command, catalogue)
 
-        metadata = asked.metadata(asked.command_id(f"catalogue-{book_id}"), now, on)
+        return await self._sell(asked, book_id, decide)
+
+    async def withdraw(self, asked: Asked, book_id: str, version: int) -> Recorded:
+        """A book that is not yet in force anywhere on earth: somewhere the day begins 14 hours before it does here."""
+        latest = (self.clock.now() + FIRST_TO_HAVE_A_DAY).date()
+        return await self._sell(asked, book_id, lambda books, _: catalogues.withdraw(books, book_id, version, latest))
+
+    async def retire(self, asked: Asked, book_id: str, sku: str) -> Recorded:
+        on = self.clock.now().date()
+        return await self._sell(asked, book_id, lambda books, _: catalogues.retire(books, book_id, sku, on))
+
+    async def _sell(
+        self, asked: Asked, book_id: str, decide: Callable[[Catalogue | None, int], Sequence[CatalogueEvent]]
+    ) -> Recorded:
+        now = self.clock.now()
+        metadata = asked.metadata(asked.command_id(f"catalogue-{book_id}"), now, now.date())
         return await self.catalogue.handle(f"catalogue-{book_id}", Command(metadata), decide)
 
     async def _decision(self, asked: Asked, bundle_id: str) -> "Decision":

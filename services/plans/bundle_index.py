@@ -17,6 +17,7 @@ from contracts.plans import (
     PlanStarted,
     PlanTermAdvanced,
     PriceBookPublished,
+    PriceBookWithdrawn,
     ProductKind,
 )
 from contracts.terms import Cycle
@@ -32,6 +33,7 @@ _FOLLOWED = (
     PlanEnded,
     PlanLapsed,
     PriceBookPublished,
+    PriceBookWithdrawn,
 )
 
 
@@ -46,7 +48,7 @@ class Ending:
 
 
 class BundleIndex(LogIndex):
-    VERSION = 2
+    VERSION = 3
     SCHEMA = """
 CREATE TABLE bundles (
     bundle_id TEXT PRIMARY KEY, account_id TEXT NOT NULL, time_zone TEXT NOT NULL, sku TEXT NOT NULL,
@@ -85,7 +87,8 @@ CREATE TABLE published (book_id TEXT NOT NULL, book_version INTEGER NOT NULL, po
         return found[0]
 
     async def published(self) -> list[tuple[str, int, int]]:
-        """Price books (id, version, position of the event) that `told` was not called for, the oldest first."""
+        """Price books (id, version, position of the event) published or withdrawn that `told` was not called for, the
+        oldest first."""
         await self.catch_up()
         return self._db.execute("SELECT book_id, book_version, position FROM published ORDER BY position").fetchall()
 
@@ -122,7 +125,7 @@ CREATE TABLE published (book_id TEXT NOT NULL, book_version INTEGER NOT NULL, po
                 self._set(reinstated.bundle_id, ends_on=None, ends_at=None)
             case PlanEnded() | PlanLapsed() as over:
                 self._set(over.bundle_id, ended=1)
-            case PriceBookPublished() as book:
+            case PriceBookPublished() | PriceBookWithdrawn() as book:
                 published = (book.book_id, book.book_version, record.position)
                 self._db.execute("INSERT INTO published VALUES (?, ?, ?)", published)
 

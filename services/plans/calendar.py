@@ -42,7 +42,8 @@ class Endings:
 
 
 class Requotes:
-    """An Agenda: a new price book is told to every bundle whose next renewal it changes, as soon as it is published."""
+    """An Agenda: a price book is told to every bundle whose next renewal it changes, as soon as it is published or
+    withdrawn."""
 
     def __init__(
         self, index: BundleIndex, plans: CommandHandler[Plan], books: CommandHandler[Catalogue], clock: Clock
@@ -58,14 +59,18 @@ class Requotes:
             bundles = self._index.live()
             while bundles:
                 for bundle_id, account_id, zone in bundles:
-                    await self._requote(bundle_id, account_id, zone, version, catalogue)
+                    await self._requote(bundle_id, account_id, zone, version, position, catalogue)
                 bundles = self._index.live(after=bundles[-1][0])
             self._index.told(position)
 
-    async def _requote(self, bundle_id: str, account_id: str, zone: str, version: int, catalogue: Catalogue) -> None:
+    async def _requote(
+        self, bundle_id: str, account_id: str, zone: str, version: int, position: int, catalogue: Catalogue
+    ) -> None:
         def decide(plan: Plan | None, _: int) -> Sequence[BaseModel]:
             return term_end.requote(plan, version, catalogue)
 
         on = today(self._clock, zone)
-        metadata = due(SERVICE, account_id, f"plan {bundle_id} requoted {version}", on.isoformat(), self._clock)
+        metadata = due(
+            SERVICE, account_id, f"plan {bundle_id} requoted {version} {position}", on.isoformat(), self._clock
+        )
         await self._plans.handle(f"plan-{bundle_id}", Command(metadata), decide)

@@ -1,12 +1,22 @@
 """The price book: what is sold, at which price, from which day (DOMAIN B10). Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
+from typing import assert_never
 
 from contracts.money import Currency
-from contracts.plans import DEVICE_KINDS, CatalogueEvent, PlanLine, PriceBookPublished, Product, ProductKind
+from contracts.plans import (
+    DEVICE_KINDS,
+    CatalogueEvent,
+    PlanLine,
+    PriceBookPublished,
+    PriceBookWithdrawn,
+    Product,
+    ProductKind,
+    ProductRetired,
+)
 from contracts.problems import Refused
 from contracts.terms import Cycle
 
@@ -21,7 +31,11 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
+    """withdrawn: versions that never took effect. retired: by sku, the day from which it is sold no longer."""
+
     books: tuple[Book, ...] = ()
+    withdrawn: frozenset[int] = frozenset()
+    retired: Mapping[str, date] = field(default_factory=dict)
 
     def book_on(self, on: date) -> PriceBookPublished | None:
         """The book in force on a day: the latest one; of two with one date the higher version (DOMAIN B10)."""
@@ -35,7 +49,7 @@ class Catalogue:
         if product is None:
             known = any(sku in earlier.products for earlier in self.books if earlier.published.effective_from <= on)
             raise Refused("product_retired" if known else "product_not_found", sku=sku)
-        if product.retired:
+        if product.retired or (sku in self.retired and self.retired[sku] <= on):
             raise Refused("product_retired", sku=sku)
         return product
 
@@ -90,14 +104,52 @@ def decide(command: PublishPriceBook, catalogue: Catalogue | None) -> list[Catal
         if same_version[0] == wanted:
             return []
         raise Refused("price_book_exists", book_version=wanted.book_version)
+    if wanted.book_version in catalogue.withdrawn:
+        raise Refused("price_book_exists", book_version=wanted.book_version)
     if errors := [*_date_errors(wanted, catalogue, command.on), *_product_errors(wanted.products)]:
         raise Refused("price_book_invalid", errors=errors)
     return [wanted]
 
 
+def withdraw(catalogue: Catalogue | None, book_id: str, version: int, latest: date) -> list[CatalogueEvent]:
+    """latest: the latest date anywhere on earth: a book must not be in force for anybody yet. Empty: it is withdrawn.
+
+    Raises Refused price_book_not_found or price_book_in_force.
+    """
+    catalogue = catalogue or Catalogue()
+    if version in catalogue.withdrawn:
+        return []
+    book = next((book.published for book in catalogue.books if book.published.book_version == version), None)
+    if book is None:
+        raise Refused("price_book_not_found")
+    if book.effective_from <= latest:
+        raise Refused("price_book_in_force", effective_from=book.effective_from.isoformat())
+    return [PriceBookWithdrawn(book_id=book_id, book_version=version)]
+
+
+def retire(catalogue: Catalogue | None, book_id: str, sku: str, on: date) -> list[CatalogueEvent]:
+    """Empty: it is retired already. Raises Refused product_not_found."""
+    catalogue = catalogue or Catalogue()
+    if sku in catalogue.retired:
+        return []
+    if not any(sku in book.products for book in catalogue.books):
+        raise Refused("product_not_found", sku=sku)
+    return [ProductRetired(book_id=book_id, sku=sku, retired_on=on)]
+
+
 def evolve(catalogue: Catalogue | None, event: CatalogueEvent, _effective_on: date) -> Catalogue:
-    books = catalogue.books if catalogue else ()
-    return Catalogue((*books, Book(event, {product.sku: product for product in event.products})))
+    catalogue = catalogue or Catalogue()
+    match event:
+        case PriceBookPublished():
+            book = Book(event, {product.sku: product for product in event.products})
+            return replace(catalogue, books=(*catalogue.books, book))
+        case PriceBookWithdrawn(book_version=version):
+            left = tuple(book for book in catalogue.books if book.published.book_version != version)
+            return replace(catalogue, books=left, withdrawn=catalogue.withdrawn | {version})
+        case ProductRetired():
+            return replace(catalogue, retired={**catalogue.retired, event.sku: event.retired_on})
+        case _:
+            assert_never(event)
 
 
 def _date_errors(wanted: PriceBookPublished, catalogue: Catalogue, today: date) -> list[str]:

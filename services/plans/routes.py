@@ -6,7 +6,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
 from contracts.plan_actions import Privilege
-from contracts.plan_commands import OpenAccountBody, PaymentMethodBody, PublishPriceBookBody, StartPlanBody
+from contracts.plan_commands import (
+    OpenAccountBody,
+    PaymentMethodBody,
+    PublishPriceBookBody,
+    RetireProductBody,
+    StartPlanBody,
+    WithdrawPriceBookBody,
+)
 from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis import http
@@ -39,14 +46,25 @@ async def change_payment_method(account_id: str, request: Request, caller: Authe
 
 @router.put("/catalogue/{book_id}/versions/{version}")
 async def publish_price_book(book_id: str, version: int, request: Request, caller: Authenticated) -> Response:
-    privileges = caller.grants.get(EVERYWHERE, frozenset())
-    if Privilege.CATALOGUE_EDIT not in privileges:
-        raise Refused("forbidden", privilege=Privilege.CATALOGUE_EDIT)
-    if not ID.fullmatch(book_id) or not 1 <= version <= 1_000_000:
-        raise Refused("not_found")
     body = await http.json_body(PublishPriceBookBody)(request)
-    wish = asked(request, caller, SELLER, privileges, f"publish {book_id} {version}", body)
+    wish = _asked_of_seller(request, caller, book_id, f"publish {book_id} {version}", body)
+    if not 1 <= version <= 1_000_000:
+        raise Refused("not_found")
     return answer(Owner.PLANS, await _application(request).publish(wish, book_id, version, body))
+
+
+@router.post("/catalogue/{book_id}/versions/{version}/withdraw")
+async def withdraw_price_book(book_id: str, version: int, request: Request, caller: Authenticated) -> Response:
+    body = await http.json_body(WithdrawPriceBookBody)(request)
+    wish = _asked_of_seller(request, caller, book_id, f"withdraw {book_id} {version}", body)
+    return answer(Owner.PLANS, await _application(request).withdraw(wish, book_id, version))
+
+
+@router.post("/catalogue/{book_id}/products/{sku}/retire")
+async def retire_product(book_id: str, sku: str, request: Request, caller: Authenticated) -> Response:
+    body = await http.json_body(RetireProductBody)(request)
+    wish = _asked_of_seller(request, caller, book_id, f"retire {book_id} {sku}", body)
+    return answer(Owner.PLANS, await _application(request).retire(wish, book_id, sku))
 
 
 @router.post("/accounts/{account_id}/plans")
@@ -94,6 +112,15 @@ async def _asked_change(request: Request, caller: Caller, account_id: str, bundl
     if not ID.fullmatch(bundle_id):
         raise Refused("plan_not_found")
     return _asked_of_account(request, caller, account_id, change, await http.json_body(model)(request))
+
+
+def _asked_of_seller(request: Request, caller: Caller, book_id: str, name: str, body: BaseModel) -> Asked:
+    privileges = caller.grants.get(EVERYWHERE, frozenset())
+    if Privilege.CATALOGUE_EDIT not in privileges:
+        raise Refused("forbidden", privilege=Privilege.CATALOGUE_EDIT)
+    if not ID.fullmatch(book_id):
+        raise Refused("not_found")
+    return asked(request, caller, SELLER, privileges, name, body)
 
 
 def _asked_of_account(

@@ -193,7 +193,9 @@ def test_a_product_that_is_sold_no_more_is_told_from_one_that_never_was() -> Non
 
 
 def test_an_account_pays_in_its_own_currency_or_not_at_all() -> None:
-    yen = replace(SHOP, account=Account(Currency.JPY, "Asia/Tokyo"))
+    price = {"tiers": [{"up_to": None, "unit_minor": 599}]}
+    dollars = with_product("haas_desk_phone", prices={"USD": dict.fromkeys(("monthly", "once"), price)})
+    yen = replace(SHOP, account=Account(Currency.JPY, "Asia/Tokyo"), book=dollars)
     Given(shop=yen).when(place()).then_refused("currency_unavailable", currencies=["USD"])
     Given(shop=replace(SHOP, account=None)).when(place()).then_refused("account_not_found")
 

@@ -1,7 +1,7 @@
 """Each event of plans that devices keep something of: given events, an account's shop is this one."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,12 @@ import pytest
 
 from contracts.envelope import Envelope
 from contracts.plan_actions import Hold
+from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis.consumer import CannotApply
 from services.devices.plans_index import PlansIndex
+
+from .given import book
 
 JUNE_1, JULY_1 = date(2026, 6, 1), date(2026, 7, 1)
 LINE = {"line_id": "line-1", "sku": "rooms", "kind": "base", "quantity": 5}
@@ -105,3 +108,23 @@ async def test_an_event_that_is_none_is_named_and_nothing_of_its_batch_is_kept(i
 async def test_another_price_book_is_none_of_ours(index: PlansIndex) -> None:
     await tell(index, ("PriceBookPublished", {"book_id": "wholesale", "book_version": 1}))
     assert index.shop("acme", JUNE_1, {}).book is None
+
+
+async def test_a_book_that_is_withdrawn_is_never_sold_from_and_a_retired_device_no_longer(index: PlansIndex) -> None:
+    first = book().model_dump(mode="json")
+    second = {**first, "book_version": 2, "effective_from": "2026-06-30"}
+    await tell(index, OPENED, ("PriceBookPublished", first), ("PriceBookPublished", second))
+    assert index.shop("acme", JULY_1, {}).book == book(2, effective_from=date(2026, 6, 30))
+    retired = {"book_id": "standard", "sku": "haas_desk_phone", "retired_on": "2026-07-01"}
+    await tell(
+        index,
+        ("PriceBookWithdrawn", {"book_id": "standard", "book_version": 2}),
+        ("ProductRetired", retired),
+        after=3,
+    )
+    assert index.shop("acme", JULY_1, {}).book == book()
+    assert index.shop("acme", date(2026, 6, 30), {}).retired == frozenset()
+    for days_later, code in ((0, "product_retired"), (-1, "requirement_unmet")):
+        with pytest.raises(Refused) as refused:
+            index.shop("acme", JULY_1 + timedelta(days=days_later), {}).lines((("haas_desk_phone", 1),))
+        assert refused.value.code == code

@@ -73,7 +73,7 @@ async def test_the_answer_comes_back_as_it_was_given(forwarding_to: Gateway, sta
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.method} {command.path}")
 async def test_every_command_has_its_address(forwarding_to: Gateway, command: Forwarded) -> None:
     ids = {"account_id": "acme", "bundle_id": "b1", "invoice_id": "i1", "order_id": "o1", "lease_id": "o1-1"}
-    path = command.path.format(**ids, book_id="standard", version=1)
+    path = command.path.format(**ids, book_id="standard", version=1, contact="bill_to", subject="user-2", sku="rooms")
     sent = {"Authorization": f"Bearer {token('editor')}"}
     answer = await forwarding_to.client.request(command.method, path, content=b"{}", headers=sent)
     assert answer.status_code == 200

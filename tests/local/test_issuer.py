@@ -4,15 +4,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
 
+from contracts.account_actions import PRIVILEGES, BillingRole
 from deploy.local.folder import Folder
 from deploy.local.issuer import AUDIENCE, ISSUER, SERVICES, USERS, DevelopmentIssuer, refuse_unsafe, service_token_file
 from deploy.local.issuer_app import issuer_app
+from deploy.local.roles import with_roles
 from services.chassis.auth import Authenticator
 
 
@@ -116,3 +122,62 @@ def test_the_issuer_refuses_production(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("The development token issuer does not run in production")
     assert not list(tmp_path.iterdir())
+
+
+def test_recorded_roles_count_for_more_than_the_demos_own() -> None:
+    olive = USERS["olive"]
+    assert with_roles(olive, {}) == olive
+    assert with_roles(olive, {"acme": None}).grants == {}
+    viewer = with_roles(olive, {"acme": BillingRole.VIEWER, "globex": BillingRole.AUDITOR}).grants
+    assert {account: set(held) for account, held in viewer.items()} == {
+        "acme": PRIVILEGES[BillingRole.VIEWER],
+        "globex": PRIVILEGES[BillingRole.AUDITOR],
+    }
+
+
+class Plans(BaseHTTPRequestHandler):
+    """A plans service as the issuer sees it: `roles` by subject, for who has a token of the issuer's."""
+
+    roles: ClassVar[dict[str, dict[str, str | None]]] = {}
+
+    def do_GET(self) -> None:
+        subject = parse_qs(urlsplit(self.path).query)["subject"][0]
+        body = json.dumps({"subject": subject, "roles": self.roles.get(subject, {})}).encode()
+        self.send_response(200 if self.headers["Authorization"].startswith("Bearer ") else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def plans_at(folder: Folder) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Plans) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        folder.write_state({"plans": {"url": url, "pid": 0}})
+        yield url
+        server.shutdown()
+        thread.join()
+
+
+async def test_a_revoked_role_is_in_no_new_token(
+    client: httpx2.AsyncClient, authenticator: Authenticator, plans_at: str
+) -> None:
+    Plans.roles = {"user-olive": {"acme": None}, "user-victor": {"globex": "editor"}}
+    olive, victor = [(await client.post("/token", json={"user": name})).json() for name in ("olive", "victor")]
+    assert authenticator(f"Bearer {olive['access_token']}").grants == {}
+    grants = authenticator(f"Bearer {victor['access_token']}").grants
+    assert grants["globex"] == PRIVILEGES[BillingRole.EDITOR]
+    assert set(grants) == {"acme", "globex"}
+
+
+async def test_nobody_gets_a_token_while_their_roles_cannot_be_asked_for(
+    client: httpx2.AsyncClient, folder: Folder
+) -> None:
+    folder.write_state({"plans": {"url": "http://127.0.0.1:9", "pid": 0}})
+    answer = await client.post("/token", json={"user": "olive"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "owner_unavailable")

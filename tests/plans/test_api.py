@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from services.plans.requests import CHANGES
 from tests.plans.given import BOOK_FILE
 from tests.plans.portal import (
-    EDIT,
     JUNE_1_IN_NEW_YORK,
     Customer,
     bundle_of,
@@ -288,14 +287,6 @@ async def test_an_amount_beyond_what_can_be_billed_is_refused(customer: Customer
     customer.clock.at = JUNE_1_IN_NEW_YORK.replace(year=2031)
     assert done(await customer.quote_start({"sku": "workplace_pro", "quantity": 1, "cycle": "monthly"}))
     assert problem(await customer.start(quantity=2)) == "amount_too_large"
-
-
-async def test_a_currency_without_a_price_is_refused_with_those_that_have_one(customer: Customer) -> None:
-    japan = customer.as_other("umbrella", umbrella=EDIT)
-    done(await japan.open({"currency": "JPY", "time_zone": "Asia/Tokyo"}))
-    answer = await japan.start()
-    assert problem(answer) == "currency_unavailable"
-    assert answer.json()["currencies"] == ["USD"]
 
 
 async def test_commands_succeed_while_nobody_listens_where_kafka_should_be(customer: Customer) -> None:

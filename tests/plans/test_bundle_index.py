@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from contracts.envelope import Actor, Metadata
+from contracts.plans import PriceBookWithdrawn
 from services.chassis.command_handler import new_events
 from services.chassis.event_store import NO_STREAM, StoreUnavailable
 from services.chassis.memory_store import MemoryEventStore
 from services.plans.bundle_index import BundleIndex
 
-from .given import nothing, start
+from .given import nothing, published, start
 
 TODAY = date(2026, 6, 1)
 
@@ -46,3 +47,15 @@ async def test_an_index_that_cannot_be_written_is_a_store_that_is_unavailable(tm
         index._store = await store_with_a_plan()
         with pytest.raises(StoreUnavailable):
             await index.bases("acme", TODAY)
+
+
+async def test_a_book_that_is_withdrawn_is_told_to_bundles_as_one_that_is_published(tmp_path: Path) -> None:
+    store = await store_with_a_plan()
+    metadata = Metadata.model_validate_json((await store.read_stream("plan-1"))[0].metadata)
+    books = [published(2, date(2026, 7, 1)), PriceBookWithdrawn(book_id="standard", book_version=2)]
+    await store.append("catalogue-standard", new_events(books, metadata), NO_STREAM)
+    async with BundleIndex.open(store, tmp_path / "bundles.sqlite3") as index:
+        told = await index.published()
+        assert [(book_id, version) for book_id, version, _ in told] == [("standard", 2), ("standard", 2)]
+        index.told(told[0][2])
+        assert await index.published() == told[1:]

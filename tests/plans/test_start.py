@@ -116,7 +116,8 @@ def test_the_currency_is_the_accounts_and_is_never_converted() -> None:
     nothing().when(start(currency=Currency.USD)).then(PlanStarted)
     nothing().when(start(currency=Currency.JPY)).then_refused("currency_mismatch", currency=Currency.USD)
     japan = Given(account=Account(Currency.JPY, "Asia/Tokyo"))
-    japan.when(start()).then_refused("currency_unavailable", currencies=["USD"])
+    dollars = published(products=priced("workplace_pro", {"USD": {"monthly": fixed(1699)}}))
+    japan.with_books(dollars).when(start()).then_refused("currency_unavailable", currencies=["USD"])
     yen = japan.with_books(published(products=priced("workplace_pro", {"JPY": {"monthly": fixed(2400)}})))
     assert yen.when(start(quantity=7)).then(PlanStarted).money.net_minor == 16800
 

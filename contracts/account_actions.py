@@ -1,0 +1,51 @@
+"""What may be done with a billing account right now, and why not (DOMAIN B5, B17, B18): asked by the decider before
+every command, and by the read that shows the buttons."""
+
+from collections.abc import Collection
+from enum import StrEnum
+
+from .plan_actions import Hold, Privilege, why_held
+
+
+class BillingRole(StrEnum):
+    """What a person may be in an account. The identity provider turns it into the privileges of a token."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+    AUDITOR = "auditor"
+
+
+_READ = frozenset({Privilege.SUBSCRIPTION_READ, Privilege.INFORMATION_READ})
+_EDIT = _READ | {Privilege.SUBSCRIPTION_EDIT, Privilege.INFORMATION_EDIT}
+PRIVILEGES: dict[BillingRole, frozenset[Privilege]] = {
+    BillingRole.OWNER: _EDIT | {Privilege.AUDIT_READ},
+    BillingRole.EDITOR: _EDIT,
+    BillingRole.VIEWER: _READ,
+    BillingRole.AUDITOR: _READ | {Privilege.AUDIT_READ},
+}
+EDITORS = frozenset(role for role, held in PRIVILEGES.items() if Privilege.INFORMATION_EDIT in held)
+
+
+class AccountAction(StrEnum):
+    CHANGE_CONTACT = "change_contact"
+    CHANGE_PAYMENT_METHOD = "change_payment_method"
+    GRANT_ROLE = "grant_role"
+    REVOKE_ROLE = "revoke_role"
+    PLACE_HOLD = "place_hold"
+    LIFT_HOLD = "lift_hold"
+
+
+_OF_OPERATORS = (AccountAction.PLACE_HOLD, AccountAction.LIFT_HOLD)
+_SELF_SERVICE = (AccountAction.CHANGE_CONTACT, AccountAction.CHANGE_PAYMENT_METHOD)
+
+
+def why_not(action: AccountAction, holds: Collection[Hold], privileges: Collection[str]) -> str | None:
+    """The problem code that stands against `action`, or None. An unpaid account may change how it pays; who may do what
+    can be changed under every hold: access must be possible to take away at any time."""
+    needed = Privilege.HOLD_EDIT if action in _OF_OPERATORS else Privilege.INFORMATION_EDIT
+    if needed not in privileges:
+        return "forbidden"
+    if action is AccountAction.LIFT_HOLD:
+        return None if {Hold.CONTRACT, Hold.LEGAL} & set(holds) else "no_change"
+    return why_held(holds, cancelling=True) if action in _SELF_SERVICE else None
