@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from services.plans.personal import PersonalRecords, open_records
-from tests.postgres import postgres_database, postgres_url  # noqa: F401  fixtures
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
