@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
+from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from contracts.plan_commands import Request as Body
@@ -18,6 +19,7 @@ from services.chassis.settings import ListenerSettings
 
 from .folder import Folder
 from .issuer import AUDIENCE, ISSUER, RENEW_EVERY_S, TOKEN_VALID_S, USERS, DevelopmentIssuer, refuse_unsafe
+from .sign_in import Codes, redeemed, sign_in_router
 
 
 class TokenRequest(Body):
@@ -26,7 +28,8 @@ class TokenRequest(Body):
 
 def issuer_app(issuer: DevelopmentIssuer, folder: Folder) -> FastAPI:
     """folder: whose token files are renewed long before they expire, while the app runs."""
-    router = APIRouter()
+    codes = Codes()
+    router = sign_in_router(issuer, codes)
 
     @router.get("/.well-known/jwks.json", summary="The keys that tokens are signed with")
     async def jwks() -> dict[str, Any]:
@@ -37,12 +40,18 @@ def issuer_app(issuer: DevelopmentIssuer, folder: Folder) -> FastAPI:
         return {
             "issuer": ISSUER,
             "jwks_uri": str(request.url_for("jwks")),
+            "authorization_endpoint": str(request.url_for("authorize")),
             "token_endpoint": str(request.url_for("token")),
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
             "id_token_signing_alg_values_supported": ["EdDSA"],
         }
 
-    @router.post("/token", summary="A token for a demo user")
-    async def token(body: Annotated[TokenRequest, Depends(json_body(TokenRequest))]) -> dict[str, Any]:
+    @router.post("/token", summary="A token for a demo user, or for a code of the sign-in page", response_model=None)
+    async def token(request: Request) -> Response | dict[str, Any]:
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            return redeemed(issuer, codes, dict(parse_qsl((await request.body()).decode(errors="replace"))))
+        body = await json_body(TokenRequest)(request)
         if body.user not in USERS:
             raise Refused("not_found", users=sorted(USERS))
         return {"access_token": issuer.user_token(body.user), "token_type": "Bearer", "expires_in": TOKEN_VALID_S}

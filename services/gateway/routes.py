@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -75,14 +75,14 @@ def routes() -> list[Route]:
 def _forwarding(command: Forwarded) -> Handler:
     async def forward(request: Request) -> Response:
         await http.caller(request)  # strangers go no further; what the caller may do is for the owner to say
-        path = command.path.format(**{name: _checked(name, text) for name, text in request.path_params.items()})
+        path = command.path.format(**{name: checked(name, text) for name, text in request.path_params.items()})
         forwarders: Mapping[Owner, Forwarder] = request.state.forwarders
         return await forwarders[command.owner].forward(request, path)
 
     return forward
 
 
-def _checked(name: str, text: str) -> str:
+def checked(name: str, text: str) -> str:
     """An id of the address. Raises Refused as for one that does not exist, which it cannot: no other form is given."""
     if not _ID.fullmatch(text):
         raise Refused(_UNKNOWN.get(name, "not_found"))
@@ -99,7 +99,9 @@ async def _openapi(request: Request) -> Response:
 
 
 async def _landing(request: Request) -> Response:
-    """For a person who opens the address in a browser, and for a program that starts from it."""
+    """For a program that starts from here; a person in a browser is led to the portal."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/plan-management", 303)
     listed = {
         "service": "Plans and Billing",
         "openapi": "/openapi.json",
