@@ -25,7 +25,7 @@ async def sign_in(request: Request) -> Response:
         return plain_page(request, "signed_out.html", 503, title="Sign in", message=str(failed))
     response = RedirectResponse(to, 303, HEADERS)
     sealer: Sealer = request.app.state.sealer
-    sealer.ask(response, {**kept, "next": _own(request.query_params.get("next", "/"))})
+    sealer.ask(response, {**kept, "next": own_path(request.query_params.get("next", "/"))})
     return response
 
 
@@ -82,7 +82,7 @@ def _redirect_uri(request: Request) -> str:
     return f"{request.url.scheme}://{request.headers.get('host', '')}{DONE}"
 
 
-def _own(address: str) -> str:
+def own_path(address: str) -> str:
     """A path of ours, whatever somebody has written into the link."""
     parts = urlsplit(address)
     inside = (

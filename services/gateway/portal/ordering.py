@@ -6,7 +6,7 @@ quoted. A quote that has gone stale comes back as the new one, with what changed
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -47,16 +47,16 @@ async def place(visit: Visit, order: Order) -> Response:
     try:
         answer = await visit.api.command(order.command, body, key=visit.form.get("key"), **order.ids)
     except Problem as problem:
-        again = Order(**{**{name: getattr(order, name) for name in Order.__slots__}, "wish": wish})
-        if problem.code not in AGAIN:
-            return _page(visit, again, None, problem.document, int(problem.document["status"]))
-        quote = problem.document.get("quote")
-        trouble = None
-        if quote is None:
-            quote, trouble = await quoted(visit, order.command, wish, order.ids)
+        again = replace(order, wish=wish)
         changed = [(name, seen.get(name, "—"), now) for name, now in order.seen.items() if seen.get(name) != now]
         changed += [(name, then, "—") for name, then in seen.items() if name not in order.seen]
         stale = {"title": problem.document["title"], "changed": changed}
+        if problem.code not in AGAIN:
+            status = int(problem.document["status"])
+            return _page(visit, again, None, problem.document, status, stale if seen and changed else None)
+        quote, trouble = problem.document.get("quote"), None
+        if quote is None:
+            quote, trouble = await quoted(visit, order.command, wish, order.ids)
         return _page(visit, again, quote, trouble, 409, stale)
     return visit.go(order.back, done=order.command, at=answer["position"])
 
