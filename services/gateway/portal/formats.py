@@ -7,7 +7,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal
 
 from contracts.money import EXPONENTS, Currency
@@ -38,7 +38,8 @@ class Formats:
 
     def instant(self, at: str) -> str:
         """In the account's time zone."""
-        return format_datetime(datetime.fromisoformat(at), "medium", self.time_zone, self.locale)
+        then = datetime.fromisoformat(at).astimezone(self.time_zone)
+        return f"{self.day(then.date())}, {format_time(then.timetz(), 'short', locale=self.locale)}"
 
 
 @lru_cache(256)
