@@ -30,6 +30,10 @@ class Folder:
         return self.root / "quote.secret"
 
     @property
+    def portal_secret(self) -> Path:
+        return self.root / "portal.secret"
+
+    @property
     def clock(self) -> Path:
         """What time it is, once somebody has set it."""
         return self.root / "clock.json"
@@ -61,12 +65,13 @@ class Folder:
             os.close(lock)  # the lock is the kernel's: it goes with us, however we end
 
     def make_secrets(self) -> None:
-        """The key that signs quotes: kept, so that a quote outlives a restart."""
-        if not self.quote_secret.exists():
-            new = self.quote_secret.with_suffix(".new")  # whole or not at all, however we end
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(secrets.token_hex(SECRET_BYTES).encode())
-            new.replace(self.quote_secret)
+        """The keys that sign quotes and seal sessions: kept, so that both outlive a restart."""
+        for secret in (self.quote_secret, self.portal_secret):
+            if not secret.exists():
+                new = secret.with_suffix(".new")  # whole or not at all, however we end
+                with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                    file.write(secrets.token_hex(SECRET_BYTES).encode())
+                new.replace(secret)
 
     def write_state(self, parts: dict[str, dict[str, Any]]) -> None:
         """Says where each part is: {name: {url, pid}}. For `billing status`, and for whoever looks for a process."""

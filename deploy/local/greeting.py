@@ -19,7 +19,8 @@ MORE_LICENCES = 3
 
 
 def address(url: str) -> str:
-    return f"\nPlans and Billing is running at {url}. Ctrl-C stops it.\n"
+    portal = f"Open {url}/plan-management in a browser and sign in as one of the demo users.\n"
+    return f"\nPlans and Billing is running at {url}. Ctrl-C stops it.\n{portal}"
 
 
 def introduction(url: str, tokens: Path, client: Client, min_position: str) -> str:

@@ -40,6 +40,7 @@ USERS = {
     "olive": Subject("user-olive", "owner", {"acme": (*_EDIT, Privilege.AUDIT_READ)}),
     "victor": Subject("user-victor", "viewer", {"acme": _READ}),
     "aude": Subject("user-aude", "auditor", {"acme": (*_READ, Privilege.AUDIT_READ)}),
+    "mia": Subject("user-mia", "editor", {"acme": _EDIT, "globex": _EDIT}),
     "nora": Subject("user-nora", "editor", {"globex": _EDIT}),
     "seller": Subject("user-seller", "seller", {"*": (Privilege.CATALOGUE_EDIT,)}),
     "otto": Subject("user-otto", "operator", {"*": (Privilege.CLOCK_EDIT, Privilege.HOLD_EDIT, Privilege.AUDIT_READ)}),
@@ -75,6 +76,12 @@ class DevelopmentIssuer:
     def user_token(self, name: str) -> str:
         """A token for a demo user. Raises KeyError for a name that is not in USERS."""
         return self.token(USERS[name])
+
+    def id_token(self, name: str, client_id: str, nonce: str) -> str:
+        """Says to `client_id` who signed in. Raises KeyError for a name that is not in USERS."""
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": client_id, "sub": USERS[name].subject, "iat": now, "exp": now + 300}
+        return jwt.encode({**claims, "nonce": nonce, "name": name.title()}, self._key, "EdDSA", {"kid": self._kid})
 
     def service_token(self, service: str) -> str:
         moves_the_clock = (Privilege.CLOCK_EDIT,) if service == "gateway" else ()

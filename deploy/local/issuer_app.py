@@ -1,12 +1,14 @@
 """The development token issuer over HTTP: its keys, and a token for any demo user who asks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from contracts.plan_commands import Request as Body
@@ -32,10 +34,22 @@ from .issuer import (
     write_token,
 )
 from .roles import current_token
+from .sign_in import Codes, redeemed, sign_in_router
 
 ASK_AGAIN_S = 1.0
 
+Result = TypeVar("Result")
+
 log = structlog.get_logger(__name__)
+
+
+async def _answered(work: Callable[..., Result], *arguments: Any) -> Result:
+    """In a thread: it asks the plans service. Raises Refused while that is away."""
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except RequestFailed as failed:
+        log.warning("roles_unknown", reason=str(failed))
+        raise Refused("owner_unavailable", owner=Owner.PLANS, outcome="not_recorded") from None
 
 
 class TokenRequest(Body):
@@ -44,7 +58,9 @@ class TokenRequest(Body):
 
 def issuer_app(issuer: DevelopmentIssuer, folder: Folder) -> FastAPI:
     """folder: whose token files are renewed long before they expire, while the app runs."""
-    router = APIRouter()
+    codes = Codes()
+    router = sign_in_router(codes)
+    token_of = partial(current_token, folder, issuer)
 
     @router.get("/.well-known/jwks.json", summary="The keys that tokens are signed with")
     async def jwks() -> dict[str, Any]:
@@ -55,19 +71,22 @@ def issuer_app(issuer: DevelopmentIssuer, folder: Folder) -> FastAPI:
         return {
             "issuer": ISSUER,
             "jwks_uri": str(request.url_for("jwks")),
+            "authorization_endpoint": str(request.url_for("authorize")),
             "token_endpoint": str(request.url_for("token")),
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
             "id_token_signing_alg_values_supported": ["EdDSA"],
         }
 
-    @router.post("/token", summary="A token for a demo user")
-    async def token(body: Annotated[TokenRequest, Depends(json_body(TokenRequest))]) -> dict[str, Any]:
+    @router.post("/token", summary="A token for a demo user, or for a code of the sign-in page", response_model=None)
+    async def token(request: Request) -> Response | dict[str, Any]:
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+            return await _answered(redeemed, issuer, codes, form, token_of)
+        body = await json_body(TokenRequest)(request)
         if body.user not in USERS:
             raise Refused("not_found", users=sorted(USERS))
-        try:
-            made = await asyncio.to_thread(current_token, folder, issuer, body.user)
-        except RequestFailed as failed:
-            log.warning("roles_unknown", reason=str(failed))
-            raise Refused("owner_unavailable", owner=Owner.PLANS, outcome="not_recorded") from None
+        made = await _answered(token_of, body.user)
         return {"access_token": made, "token_type": "Bearer", "expires_in": TOKEN_VALID_S}
 
     @asynccontextmanager

@@ -218,6 +218,8 @@ def _program(name: str, port: int, engines: Mapping[str, str], ports: Mapping[st
         "BILLING_AUDIENCE": AUDIENCE,
         "BILLING_SERVICE_TOKEN_FILE": str(service_token_file(folder.tokens, name)),
         "BILLING_QUOTE_SECRET_FILE": str(folder.quote_secret),
+        "BILLING_PORTAL_SECRET_FILE": str(folder.portal_secret),
+        "BILLING_OPENID_CONFIGURATION": f"http://{HOST}:{ports['issuer']}/.well-known/openid-configuration",
         "BILLING_PLANS_URL": f"http://{HOST}:{ports['plans']}",
         "BILLING_DEVICES_URL": f"http://{HOST}:{ports['devices']}",
         "BILLING_RENEWALS_URL": f"http://{HOST}:{ports['renewals']}",

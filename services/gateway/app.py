@@ -20,6 +20,10 @@ from services.chassis.metrics import Metrics
 from .filling import InBatches
 from .forwarding import Forwarder, connections
 from .mover import Mover, moving
+from .portal.changes import Changes
+from .portal.routes import portal_routes
+from .portal.sessions import Sealer
+from .portal.sign_in import SignIn
 from .postgres_read_store import open_postgres_read_store
 from .read_store import ReadStore, ReadStoreUnavailable
 from .reads import Reads, unavailable
@@ -66,7 +70,14 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                 }
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    app = create_app("gateway", lifespan, [parked.router], authenticator, checks, metrics, routes=routes())
+    with_portal = settings.portal_secret_file is not None
+    addresses = [*routes(), *(portal_routes() if with_portal else ())]
+    app = create_app("gateway", lifespan, [parked.router], authenticator, checks, metrics, routes=addresses)
+    if settings.portal_secret_file:
+        app.state.sealer = Sealer.from_file(settings.portal_secret_file)
+        app.state.changes = Changes()
+        sign_in = settings.openid_configuration
+        app.state.sign_in = SignIn(sign_in, settings.openid_client) if sign_in else None
     app.add_exception_handler(ReadStoreUnavailable, unavailable)
     return app
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -50,7 +50,7 @@ async def read_billing(request: Request) -> Response:
     await http.caller(request)
     wanted(request)  # whatever it is, the owner is there already; but it must be one
     forwarders: Mapping[Owner, Forwarder] = request.state.forwarders
-    account_id = _checked("account_id", request.path_params["account_id"])
+    account_id = checked("account_id", request.path_params["account_id"])
     answer = await forwarders[Owner.PLANS].forward(request, BILLING.format(account_id=account_id))
     answer.headers.update({"Cache-Control": "private, no-store", "Vary": "Authorization"})
     return answer
@@ -99,14 +99,14 @@ def routes() -> list[Route]:
 def _forwarding(command: Forwarded) -> Handler:
     async def forward(request: Request) -> Response:
         await http.caller(request)  # strangers go no further; what the caller may do is for the owner to say
-        path = command.path.format(**{name: _checked(name, text) for name, text in request.path_params.items()})
+        path = command.path.format(**{name: checked(name, text) for name, text in request.path_params.items()})
         forwarders: Mapping[Owner, Forwarder] = request.state.forwarders
         return await forwarders[command.owner].forward(request, path)
 
     return forward
 
 
-def _checked(name: str, text: str) -> str:
+def checked(name: str, text: str) -> str:
     """An id of the address. Raises Refused as for one that does not exist, which it cannot: no other form is given."""
     if not _ID.fullmatch(text):
         raise Refused(_UNKNOWN.get(name, "not_found"))
@@ -123,7 +123,9 @@ async def _openapi(request: Request) -> Response:
 
 
 async def _landing(request: Request) -> Response:
-    """For a person who opens the address in a browser, and for a program that starts from it."""
+    """For a program that starts from here; a person in a browser is led to the portal."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/plan-management", 303)
     listed = {
         "service": "Plans and Billing",
         "openapi": "/openapi.json",

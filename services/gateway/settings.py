@@ -1,5 +1,6 @@
 """Settings of the gateway."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -14,3 +15,12 @@ class GatewaySettings(ServiceSettings):
     read_wait_s: Annotated[
         float, Field(gt=0, le=30, description="how long a read waits for the position it asks for")
     ] = 2.0
+    openid_configuration: Annotated[
+        str | None, Field(pattern=r"^https?://", description="the sign-in's OpenID Connect configuration, a URL")
+    ] = None
+    openid_client: Annotated[str, Field(min_length=1, description="the portal's client id at that sign-in")] = (
+        "billing-portal"
+    )
+    portal_secret_file: Annotated[
+        Path | None, Field(description="a file with the key that seals sessions; without it there is no portal")
+    ] = None

@@ -1,6 +1,7 @@
 """A consumer in a process of its own, to be killed: name, ledger file, log file, bootstrap address, partitions."""
 
 import asyncio
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -22,5 +23,6 @@ async def main(name: str, ledger: str, log: str, bootstrap: str, partitions: str
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it, and we would too
     with suppress(KeyboardInterrupt):
         asyncio.run(main(*sys.argv[1:]))

@@ -56,7 +56,7 @@ class Group:
             yield process
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait()
+            process.wait(LONG_S)
 
     async def works(self, *names: str) -> None:
         """Returns when each has applied something from now on."""

@@ -22,6 +22,9 @@ from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.gateway.forwarding import Forwarder, connections
 from services.gateway.mover import Mover
+from services.gateway.portal.changes import Changes
+from services.gateway.portal.routes import portal_routes
+from services.gateway.portal.sessions import Sealer
 from services.gateway.reads import Reads
 from services.gateway.routes import routes
 from services.gateway.sqlite_read_store import SqliteReadStore
@@ -42,6 +45,7 @@ GRANTS = {
     "operator": {"*": ["Clock:Edit"]},
 }
 WAIT_S = 0.2
+SEALER = Sealer(b"a secret of tests")
 
 
 def token(user: str) -> str:
@@ -173,7 +177,8 @@ async def gateway(folder: Path, mover: Mover | None = None) -> AsyncIterator[Gat
             yield
 
         authenticator = Authenticator(str(ISSUED_BY.jwks_file(folder)), ISSUER, AUDIENCE)
-        app = create_app("gateway", lifespan, [], authenticator, {}, Metrics(), routes=routes())
+        app = create_app("gateway", lifespan, [], authenticator, {}, Metrics(), routes=[*routes(), *portal_routes()])
+        app.state.sealer, app.state.changes, app.state.sign_in = SEALER, Changes(), None
         await opened.enter_async_context(app.router.lifespan_context(app))
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:

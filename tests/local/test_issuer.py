@@ -12,6 +12,7 @@ from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import jwt
 import pytest
 
 from contracts.account_actions import PRIVILEGES, BillingRole
@@ -181,3 +182,69 @@ async def test_nobody_gets_a_token_while_their_roles_cannot_be_asked_for(
     folder.write_state({"plans": {"url": "http://127.0.0.1:9", "pid": 0}})
     answer = await client.post("/token", json={"user": "olive"})
     assert (answer.status_code, answer.json()["code"]) == (503, "owner_unavailable")
+
+
+SIGN_IN = {
+    "client_id": "billing-portal",
+    "redirect_uri": "http://127.0.0.1:8080/sign-in/done",
+    "state": "state-1",
+    "nonce": "nonce-1",
+    "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",  # RFC 7636, appendix B
+    "code_challenge_method": "S256",
+    "response_type": "code",
+}
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+
+
+async def chosen(client: httpx2.AsyncClient, **different: str) -> str:
+    """The code that choosing olive on the page gives."""
+    answer = await client.post("/authorize", data={**SIGN_IN, "user": "olive", **different})
+    assert answer.status_code == 303, answer.text
+    back = httpx2.URL(answer.headers["location"])
+    assert (back.copy_with(query=None), back.params["state"]) == (SIGN_IN["redirect_uri"], "state-1")
+    return str(back.params["code"])
+
+
+async def redeem(client: httpx2.AsyncClient, code: str, **different: str) -> httpx2.Response:
+    kept = {name: SIGN_IN[name] for name in ("client_id", "redirect_uri")}
+    form = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER, **kept, **different}
+    return await client.post("/token", data=form)
+
+
+async def test_a_demo_user_chosen_on_the_page_is_signed_in(
+    client: httpx2.AsyncClient, authenticator: Authenticator
+) -> None:
+    page = await client.get("/authorize", params=SIGN_IN)
+    assert all(f'value="{name}"' in page.text for name in USERS)
+    answer = (await redeem(client, await chosen(client))).json()
+    assert authenticator(f"Bearer {answer['access_token']}").subject == "user-olive"
+    said = jwt.decode(answer["id_token"], options={"verify_signature": False})
+    assert (said["nonce"], said["aud"], said["name"]) == ("nonce-1", "billing-portal", "Olive")
+
+
+@pytest.mark.parametrize("wrong", ["code_verifier", "client_id", "redirect_uri", "grant_type"])
+async def test_a_code_is_for_whom_it_was_given_to(client: httpx2.AsyncClient, wrong: str) -> None:
+    assert (await redeem(client, await chosen(client), **{wrong: "another"})).status_code == 400
+
+
+async def test_a_code_is_good_once(client: httpx2.AsyncClient) -> None:
+    code = await chosen(client)
+    assert [(await redeem(client, code)).status_code for _ in range(2)] == [200, 400]
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"redirect_uri": "https://evil.example/"},
+        {"redirect_uri": "http://127.0.0.1.evil.example/"},
+        {"code_challenge_method": "plain"},
+        {"response_type": "token"},
+        {"user": "nobody"},
+    ],
+)
+async def test_codes_go_back_to_this_machine_only_and_never_without_pkce(
+    client: httpx2.AsyncClient, different: dict[str, str]
+) -> None:
+    answer = await client.post("/authorize", data={**SIGN_IN, "user": "olive", **different})
+    assert answer.status_code == 400
+    assert "location" not in answer.headers

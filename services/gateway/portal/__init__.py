@@ -1,0 +1,1 @@
+"""The portal: pages for people, on the same reads and commands as the HTTP API."""

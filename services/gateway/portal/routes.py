@@ -1,0 +1,49 @@
+"""The portal's addresses. They need `sealer`, `sign_in` (or None) and `changes` in app.state."""
+
+from starlette.routing import Route
+
+from services.gateway.routes import Address
+
+from . import account_pages, assets, changes, device_pages, entrance, plan_pages, words
+from .visits import Page, visited
+
+PAGES: dict[str, tuple[Page, str]] = {
+    "plan-management": (plan_pages.plan_management, "GET"),
+    "renewals/{cadence}": (plan_pages.breakdown, "GET"),
+    "plans/{bundle_id}": (plan_pages.plan, "GET"),
+    "plans/{bundle_id}/edit": (plan_pages.edit_plan, "GET POST"),
+    "plans/{bundle_id}/cancel": (plan_pages.cancel, "GET POST"),
+    "plans/{bundle_id}/reinstate": (plan_pages.reinstate, "GET POST"),
+    "plans/{bundle_id}/discard": (plan_pages.discard, "GET POST"),
+    "plans/{bundle_id}/licences": (plan_pages.licence, "POST"),
+    "buy/{sku}": (plan_pages.buy, "GET POST"),
+    "device-management": (device_pages.device_management, "GET"),
+    "device-orders/{order_id}": (device_pages.device_order, "GET"),
+    "device-orders/{order_id}/{change}": (device_pages.change_order, "POST"),
+    "leases/{lease_id}/{change}": (device_pages.change_lease, "POST"),
+    "order-devices": (device_pages.order_devices, "GET POST"),
+    "payment-history": (account_pages.payment_history, "GET"),
+    "invoices/{invoice_id}": (account_pages.invoice, "GET"),
+    "invoices/{invoice_id}/pay": (account_pages.pay, "POST"),
+    "billing-management": (account_pages.billing_management, "GET"),
+    "payment-method": (account_pages.change_payment_method, "POST"),
+    "history": (account_pages.history, "GET"),
+    "changes": (changes.changes, "GET"),
+}
+
+
+def portal_routes() -> list[Route]:
+    own = visited(entrance.own_account)
+    return [
+        *(
+            Address(f"/a/{{account_id}}/{path}", visited(page), methods=how.split())
+            for path, (page, how) in PAGES.items()
+        ),
+        *(Address(f"/{page}", own, methods=["GET"]) for page, _ in words.PAGES),
+        *(Address(f"/{old}", entrance.old_address, methods=["GET"]) for old in words.OLD),
+        Address("/sign-in", entrance.sign_in, methods=["GET"]),
+        Address(entrance.DONE, entrance.signed_in, methods=["GET"]),
+        Address("/sign-out", entrance.sign_out, methods=["POST"]),
+        Address("/signed-out", entrance.signed_out, methods=["GET"]),
+        Address("/static/{name}", assets.serve, methods=["GET"]),
+    ]
