@@ -1,15 +1,20 @@
 """Payment History, Billing Management and History."""
 
 import uuid
+from contextlib import suppress
 
 from starlette.responses import Response
 
+from contracts.account_actions import BillingRole
+from contracts.billing_management import CONTACTS
 from contracts.plan_actions import Privilege
 from contracts.problems import Refused
 
 from .api import Members
 from .visits import Visit
 
+EXTRA_SHOWN = 1  # further contacts are for programs
+ADDRESS = ("street", "postal_code", "city", "region", "country")
 FILTERS = ("q", "status", "from", "to", "before")
 
 
@@ -41,16 +46,11 @@ async def pay(visit: Visit) -> Response:
 
 
 async def billing_management(visit: Visit) -> Response:
-    """What the API tells of how the account is billed: its currency and zone for everyone, the rest where it may."""
+    """Whoever may not see how the account is billed sees its currency and zone."""
     catalogue = await visit.api.read("/catalogue")
-    billing: Members = {}
-    refused = None
-    if visit.api.has("/billing"):
-        try:
-            billing = await visit.api.read("/billing")
-        except Refused as why:
-            refused = why.code
-    held = visit.caller.grants.get(visit.account_id, frozenset()) | visit.caller.grants.get("*", frozenset())
+    billing: Members | None = None
+    with suppress(Refused):  # it is for others, or plans are away: the page says so
+        billing = await visit.api.read("/billing")
     return visit.page(
         "billing_management.html",
         title="Billing Management",
@@ -58,22 +58,44 @@ async def billing_management(visit: Visit) -> Response:
         currency=catalogue["currency"],
         zone=str(visit.formats.time_zone),
         billing=billing,
-        refused=refused,
-        may_edit=Privilege.SUBSCRIPTION_EDIT in held,
+        contacts=CONTACTS[: 2 + EXTRA_SHOWN],
+        roles=tuple(BillingRole),
+        may=Privilege.INFORMATION_READ in visit.held(),
         key=uuid.uuid4().hex,
     )
 
 
 async def change_payment_method(visit: Visit) -> Response:
-    body = {"token": visit.form.get("token", "").strip()}
-    answer = await visit.api.command("change_payment_method", body, visit.form.get("key"))
-    return visit.go("billing-management", done="change_payment_method", at=answer["position"])
+    return await _changed(visit, "change_payment_method", {"token": visit.form.get("token", "").strip()})
+
+
+async def change_contact(visit: Visit) -> Response:
+    """An empty form removes the contact, and its personal data with it."""
+    form = {name: visit.form.get(name, "").strip() for name in ("name", "company", "mail", *ADDRESS)}
+    contact = visit.form.get("contact", "")
+    if not any(form.values()):
+        return await _changed(visit, "remove_contact", {}, contact=contact)
+    address = {**{name: form[name] for name in ADDRESS if name != "street"}, "street": [form["street"]]}
+    body = {"name": form["name"], "company": form["company"], "mail": form["mail"], "address": address}
+    return await _changed(visit, "change_contact", body, contact=contact)
+
+
+async def change_role(visit: Visit) -> Response:
+    """No role: whatever role the person has is taken away."""
+    role, subject = visit.form.get("role", ""), visit.form.get("subject", "").strip()
+    if role:
+        return await _changed(visit, "grant_role", {"role": role}, subject=subject)
+    return await _changed(visit, "revoke_role", {}, subject=subject)
 
 
 async def history(visit: Visit) -> Response:
-    found: Members = {}
-    if visit.api.has("/history"):
-        asked = {name: visit.asked[name] for name in ("before", "about") if visit.asked.get(name)}
+    found: Members | None = None
+    if Privilege.AUDIT_READ in visit.held():
+        asked = {"before": visit.asked["before"]} if visit.asked.get("before") else {}
         found = await visit.api.read("/history", asked)
-    entries = next((value for value in found.values() if isinstance(value, list)), None)
-    return visit.page("history.html", title="History", here="history", entries=entries, next=found.get("next"))
+    return visit.page("history.html", title="History", here="history", found=found)
+
+
+async def _changed(visit: Visit, command: str, body: Members, **ids: str) -> Response:
+    answer = await visit.api.command(command, body, visit.form.get("key"), **ids)
+    return visit.go("billing-management", done=command, at=answer["position"])

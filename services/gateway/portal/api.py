@@ -47,14 +47,14 @@ class Api:
         self._request, self._authorization = request, authorization
         self._account_id, self._at = account_id, at
 
-    def has(self, path: str) -> bool:
-        return f"{ACCOUNT}{path}" in READS
-
     async def read(self, path: str, query: Mapping[str, str] | None = None, **ids: str) -> Any:
         """The answer of a read below the account's address. Raises Refused and RequestValidationError as it does."""
         asked = {**(query or {}), **({"min_position": self._at} if self._at else {})}
         response = await READS[f"{ACCOUNT}{path}"](self._inner("GET", b"", {}, ids, urlencode(asked)))
-        return orjson.loads(bytes(response.body))
+        members = orjson.loads(bytes(response.body))
+        if response.status_code >= 400:  # an owner's answer, handed on
+            raise Refused(members["code"])
+        return members
 
     async def command(
         self, name: str, body: Members, key: str | None = None, if_match: str | None = None, **ids: str

@@ -27,6 +27,8 @@ PAGES: dict[str, tuple[Page, str]] = {
     "invoices/{invoice_id}/pay": (account_pages.pay, "POST"),
     "billing-management": (account_pages.billing_management, "GET"),
     "payment-method": (account_pages.change_payment_method, "POST"),
+    "contacts": (account_pages.change_contact, "POST"),
+    "roles": (account_pages.change_role, "POST"),
     "history": (account_pages.history, "GET"),
     "changes": (changes.changes, "GET"),
 }

@@ -63,6 +63,10 @@ class Visit:
         said = urlencode({name: text for name, text in query.items() if text})
         return f"/a/{quote(self.account_id)}/{path}" + (f"?{said}" if said else "")
 
+    def held(self) -> frozenset[str]:
+        """The visitor's privileges here."""
+        return self.caller.grants.get(self.account_id, frozenset()) | self.caller.grants.get("*", frozenset())
+
     def old(self) -> frozenset[str]:
         """The old addresses a page may say it was reached from."""
         return frozenset(words.OLD)
@@ -165,13 +169,12 @@ def _to_sign_in(request: Request) -> Response:
 
 
 def _shell(visit: Visit) -> dict[str, Any]:
-    held = visit.caller.grants.get(visit.account_id, frozenset()) | visit.caller.grants.get("*", frozenset())
     return {
         "account": visit.account_id,
         "accounts": sorted(name for name in visit.caller.grants if name != "*"),
         "name": visit.session.name,
         "role": visit.caller.role,
-        "held": held,
+        "held": visit.held(),
         "here": "",
         "to": visit.address,
         "done": words.DONE.get(visit.asked.get("done", "")),

@@ -25,6 +25,12 @@ STATUS = {
 }
 CYCLE = {"monthly": "Monthly", "annual": "Annual", "one_month": "One month", "once": "Once"}
 PER = {"monthly": "month", "annual": "year", "one_month": "one month", "once": "once"}
+CONTACTS = {"bill_to": "Bill to", "sold_to": "Sold to", "extra_1": "Also told"}
+HOLDS = {
+    "unpaid": "An invoice is unpaid: pay it to buy and change plans again.",
+    "contract": "This account is managed by contract: ask your account manager for changes.",
+    "legal": "This account is on hold: ask support.",
+}
 REASONS = {
     "too_expensive": "It is too expensive",
     "features_in_free_plan_enough": "The free plan is enough for us",
@@ -54,6 +60,10 @@ DONE = {
     "unassign_licence": "The licence is free again.",
     "pay_invoice": "The payment was tried: see below how it went.",
     "change_payment_method": "The payment method is changed.",
+    "change_contact": "The contact is changed.",
+    "remove_contact": "The contact is removed, and what was kept of it erased.",
+    "grant_role": "The role is given. It counts from the person's next sign-in on.",
+    "revoke_role": "The role is taken away. It ends with the person's present sign-in.",
     "place_device_order": "Your order is placed. You can change it once while it is on hold.",
     "amend_device_order": "The order is changed.",
     "submit_device_order": "The order is submitted.",

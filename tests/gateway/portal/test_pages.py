@@ -48,6 +48,7 @@ async def test_a_session_that_somebody_else_has_sealed_is_none(opened: Gateway) 
 
 @pytest.mark.parametrize(("page", "label"), words.PAGES)
 async def test_every_page_of_the_menu_opens_and_says_which_one_it_is(opened: Gateway, page: str, label: str) -> None:
+    opened.plans.answer = lambda _: answers({"code": "store_unavailable"}, 503)
     answer = await Visitor(opened, "owner").get(f"/a/acme/{page}")
     assert answer.status_code == 200
     assert f"<h1>{label}</h1>" in answer.text
