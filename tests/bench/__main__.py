@@ -43,7 +43,7 @@ from . import broker_trip, history, load, wishes
 ROUNDS = 3
 PROBES = 300
 CLIENTS = (1, 32)
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> None:
