@@ -193,3 +193,6 @@ def test_ten_phones_are_ordered_shipped_in_two_parcels_leased_and_invoiced(custo
     assert len({lease["serial"] for lease in leases}) == 10
     totals = [invoice["total_minor"] for invoice in customer.invoices()]
     assert totals == [8 * 1500, 8900, 6 * 599, 4 * 599]
+    customer.forward("31d", meanwhile=lambda: customer.portal.kill("renewals"))
+    totals = [invoice["total_minor"] for invoice in customer.invoices()]
+    assert totals[4:] == [8 * 1500, 6 * 599, 4 * 599], "the second month of every phone, on the day it begins"
