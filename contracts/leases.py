@@ -1,13 +1,12 @@
 """The arithmetic of a lease: its months, what they cost, and what a device costs that does not come back (DOMAIN B14).
 
-Devices and renewals must agree on it: devices say when a lease begins and ends, renewals invoice its months.
+Devices and renewals must agree on it: devices say when a lease begins and ends, renewals invoice its months. The first
+one is charged with the delivery, every other one on the day it begins.
 """
 
 from datetime import date, timedelta
 
-from .devices import DeviceLeaseStarted
 from .money import within_range
-from .plans import MoneyLine
 from .proration import Period
 from .terms import Cycle, add_months, term
 
@@ -37,23 +36,11 @@ def months_begun(started_on: date, on: date) -> int:
     return sum(1 for number in range(MONTHS) if month(started_on, number).start <= on)
 
 
-def rental(lease: DeviceLeaseStarted, number: int) -> MoneyLine:
-    """What month `number` of a lease is invoiced with. The first one is charged with the delivery, the others by
-    renewals, one a month on the day they begin, until the lease is over: returned, overdue, or 36 months old."""
-    charged = month(lease.started_on, number)
-    return MoneyLine(
-        line_id=LINE,
-        sku=lease.sku,
-        name=lease.name,
-        part="charge",
-        quantity=1,
-        full_minor=lease.monthly_minor,
-        days_served=0,
-        days=charged.days,
-        period_start=charged.start,
-        period_end=charged.end,
-        amount_minor=lease.monthly_minor,
-    )
+def next_month_on(started_on: date, ended_on: date, charged: int) -> date | None:
+    """When the next month begins that is charged, after so many; None after the last one. ended_on: date.max while
+    the unit is not back. The month that has begun by then stays charged, no other is (DOMAIN B14)."""
+    begins = month(started_on, charged).start
+    return None if charged == MONTHS or begins > ended_on else begins
 
 
 def fee_minor(list_minor: int, monthly_minor: int, months: int) -> int:

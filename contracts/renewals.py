@@ -8,6 +8,7 @@ from pydantic import Field
 
 from .money import Currency, Minor
 from .plans import Body, Id, MoneyLine, RenewalLine
+from .pricing import PriceMinor
 from .terms import Cycle
 
 
@@ -41,6 +42,7 @@ class TaxLine(Body):
 class InvoiceKind(StrEnum):
     RENEWAL = "renewal"
     CHANGE = "change"
+    RENTAL = "rental"
 
 
 class Invoice(Body):
@@ -135,6 +137,32 @@ class InvoiceDrafted(Body):
     invoice: Invoice
 
 
+class RentalNoted(Body):
+    """A unit is leased for monthly_minor a month. Its first month was charged with its delivery."""
+
+    lease_id: Id
+    order_id: Id
+    line_id: Id
+    sku: Id
+    name: str
+    monthly_minor: PriceMinor
+    started_on: date
+
+
+class RentalEnded(Body):
+    """A unit came back. The month that has begun by then stays charged (DOMAIN B14), no other one is."""
+
+    lease_id: Id
+    ended_on: date
+
+
+class RentalsCharged(Body):
+    """A month of each of these leases begins on this day, and is on the invoice drafted with this event."""
+
+    charged_on: date
+    lease_ids: tuple[Id, ...]
+
+
 class CreditGranted(Body):
     """The account has this much more to its credit. credit_id: of this grant."""
 
@@ -220,6 +248,9 @@ RenewalEvent = (
     | RenewalCompleted
     | RenewalFailed
     | InvoiceDrafted
+    | RentalNoted
+    | RentalEnded
+    | RentalsCharged
     | CreditGranted
     | CreditApplied
     | AccountSuspended

@@ -145,6 +145,29 @@ def parked(
 
 
 @app.command()
+def reconcile(
+    account: Annotated[str | None, typer.Option(help="This account alone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Prove that invoices, credits, payments and refunds are what plans and devices said was to be paid, to the unit.
+
+    All logs are read and counted anew. Ends with 1 when an account does not reconcile, and names the first one with the
+    event that is not accounted for.
+
+    Examples:
+
+      billing reconcile
+
+      billing reconcile --account acme --json
+    """
+    from deploy.local.folder import Folder
+    from deploy.local.reconcile import reconcile as run_reconcile
+
+    raise SystemExit(run_reconcile(Folder(data_dir), account, as_json))
+
+
+@app.command()
 def clock(
     action: Annotated[str | None, typer.Argument(help="set, forward, run or stop; shows the time if left out.")] = None,
     value: Annotated[

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 SERVICES = ("plans", "devices", "renewals", "gateway")
 PURE = (
     *("commands.py", "decider.py", "plan.py", "account.py", "catalogue.py", "charges.py", "term_end.py"),
-    *("forecast.py", "billing.py", "invoice.py", "tax.py", "policy.py"),
+    *("forecast.py", "billing.py", "rentals.py", "invoice.py", "tax.py", "policy.py"),
     *("order.py", "order_decider.py", "lease.py", "lease_decider.py", "shop.py", "parcels.py", "schedule.py"),
 )
 # Who may name a vendor: adapters of the chassis, and the wiring of a service.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeVar, assert_never
 
+from contracts.leases import next_month_on
 from contracts.renewals import (
     AccountRestored,
     AccountSuspended,
@@ -21,6 +22,9 @@ from contracts.renewals import (
     RenewalFailed,
     RenewalQuoteChanged,
     RenewalScheduled,
+    RentalEnded,
+    RentalNoted,
+    RentalsCharged,
 )
 from contracts.terms import Cycle
 
@@ -40,10 +44,24 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Rental:
+    """A leased unit. months: charged so far. ended_on: the end of time until it has come back."""
+
+    noted: RentalNoted
+    months: int = 1
+    ended_on: date = date.max
+
+    @property
+    def next_on(self) -> date | None:
+        return next_month_on(self.noted.started_on, self.ended_on, self.months)
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRenewals:
     """upcoming: shares by cadence and day, kept when empty. bundle_revisions: the newest plan event taken in. invoices:
     the last number. unpaid: invoices of renewals that are not collected yet. credits: what is left of each grant, the
-    oldest first. suspended_for: the invoices whose reminders were in vain."""
+    oldest first. suspended_for: the invoices whose reminders were in vain. rentals: by lease id, of which more months
+    are to be charged."""
 
     terms: BillingTermsNoted | None = None
     upcoming: Mapping[Due, Shares] = field(default_factory=dict)
@@ -53,6 +71,7 @@ class AccountRenewals:
     unpaid: Mapping[str, Due] = field(default_factory=dict)
     credits: Mapping[str, int] = field(default_factory=dict)
     suspended_for: frozenset[str] = frozenset()
+    rentals: Mapping[str, Rental] = field(default_factory=dict)
 
     @property
     def credit_minor(self) -> int:
@@ -90,6 +109,15 @@ def evolve(account: AccountRenewals | None, event: RenewalEvent, effective_on: d
                 running=_without(account.running, due),
                 unpaid={**account.unpaid, invoice.invoice_id: due},
             )
+        case RentalNoted():
+            return _with_rentals(account, {event.lease_id: Rental(event)})
+        case RentalEnded():
+            rental = account.rentals[event.lease_id]
+            return _with_rentals(account, {event.lease_id: replace(rental, ended_on=event.ended_on)})
+        case RentalsCharged():
+            charged = {name: account.rentals[name] for name in event.lease_ids}
+            later = {name: replace(rental, months=rental.months + 1) for name, rental in charged.items()}
+            return _with_rentals(account, later)
         case CreditGranted():
             return replace(account, credits={**account.credits, event.credit_id: event.amount_minor})
         case CreditApplied():
@@ -112,6 +140,11 @@ def evolve(account: AccountRenewals | None, event: RenewalEvent, effective_on: d
 def with_share(shares: Shares, share: BundleRenewal) -> Shares:
     others = {bundle_id: other for bundle_id, other in shares.items() if bundle_id != share.bundle_id}
     return {**others, share.bundle_id: share} if share.lines else others
+
+
+def _with_rentals(account: AccountRenewals, changed: Mapping[str, Rental]) -> AccountRenewals:
+    rentals = {**account.rentals, **changed}
+    return replace(account, rentals={name: rental for name, rental in rentals.items() if rental.next_on})
 
 
 def _without(mapping: Mapping[Key, Value], key: Key | None) -> Mapping[Key, Value]:

@@ -77,7 +77,8 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
                     own_log.following_itself(Owner.RENEWALS, store, own_sink, own_progress.shared) as itself,
                     consuming(consumer, metrics),
                 ):
-                    settler = Settler(store, clock, [Calendar(index, ledger, plans, clock)], [plans, devices, itself])
+                    calendar = Calendar(index, ledger, plans, devices, clock)
+                    settler = Settler(store, clock, [calendar], [plans, devices, itself])
                     async with punctual(settler):
                         yield {"consumer": consumer, "store": store, "settler": settler, "ledger": ledger}
 

@@ -24,6 +24,7 @@ from contracts.renewals import (
     RenewalEvent,
     RenewalFailed,
 )
+from contracts.terms import Cycle
 
 from .account import AccountRenewals, Due
 from .tax import TaxRates, taxes
@@ -63,7 +64,7 @@ def answer(
     if not every:
         return [answered, RenewalCompleted(cadence=cadence, due_on=due_on, invoice_id=None)]
     name = invoice_id(account_id, cadence, due_on.isoformat())
-    return [answered, *_invoiced(account, name, name, every, due, due_on, False, rates)]
+    return [answered, *invoiced(account, name, name, every, InvoiceKind.RENEWAL, due_on, rates, cadence=cadence)]
 
 
 def bill(
@@ -79,7 +80,7 @@ def bill(
     lines = _lines(bundle_id, money)
     if account is None or not any(line.amount_minor for line in lines):
         return []
-    return list(_invoiced(account, invoice_id(cause_id), cause_id, lines, None, on, refund, rates))
+    return list(invoiced(account, invoice_id(cause_id), cause_id, lines, InvoiceKind.CHANGE, on, rates, refund=refund))
 
 
 def collected(account: AccountRenewals | None, of: str) -> list[RenewalEvent]:
@@ -104,15 +105,17 @@ def fail(of: str, on: date, lines: tuple[InvoiceLine, ...]) -> list[RenewalEvent
     return [RenewalFailed(invoice_id=of, failed_on=on, bundle_ids=bundle_ids)]
 
 
-def _invoiced(
+def invoiced(
     account: AccountRenewals,
     name: str,
     cause_id: str,
     lines: tuple[InvoiceLine, ...],
-    due: Due | None,
+    kind: InvoiceKind,
     on: date,
-    refund: bool,
     rates: TaxRates,
+    *,
+    cadence: Cycle | None = None,
+    refund: bool = False,
 ) -> Iterator[RenewalEvent]:
     """The invoice, then what it takes from the account's credit or adds to it (DOMAIN M7)."""
     if account.terms is None:
@@ -125,9 +128,9 @@ def _invoiced(
     invoice = Invoice(
         invoice_id=name,
         number=account.invoices + 1,
-        kind=InvoiceKind.RENEWAL if due else InvoiceKind.CHANGE,
+        kind=kind,
         cause_id=cause_id,
-        cadence=due[0] if due else None,
+        cadence=cadence,
         issued_on=on,
         currency=account.terms.currency,
         lines=lines,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 
+from contracts.devices import DeviceLeaseStarted, DeviceReturned
 from contracts.envelope import Envelope
 from contracts.plans import (
     AccountOpened,
@@ -16,7 +17,7 @@ from contracts.plans import (
 )
 from contracts.renewals import BillingTermsNoted, RenewalEvent
 
-from . import billing, forecast
+from . import billing, forecast, rentals
 from .account import AccountRenewals, evolve
 from .commands import ForecastRenewal
 from .tax import TaxRates
@@ -40,6 +41,12 @@ def steps_for(event: Envelope, rates: TaxRates) -> Sequence[Step]:
         case "plans.AccountOpened":
             opened = AccountOpened.model_validate(event.data, strict=False)
             return [partial(_open, opened)]
+        case "devices.DeviceLeaseStarted":
+            lease = DeviceLeaseStarted.model_validate(event.data, strict=False)
+            return [lambda account: rentals.note(account, lease)]
+        case "devices.DeviceReturned":
+            returned = DeviceReturned.model_validate(event.data, strict=False)
+            return [lambda account: rentals.end(account, returned)]
         case "plans.PaymentMethodChanged":
             changed = PaymentMethodChanged.model_validate(event.data, strict=False)
             return [partial(_pay_with, changed)]

@@ -1,21 +1,15 @@
 """The months of a lease and the fee for a device that stays (DOMAIN B14)."""
 
-import json
 from datetime import date, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import codec
-from contracts.devices import DeviceLeaseStarted
-from contracts.leases import MONTHS, ends_on, fee_minor, month, months_begun, rental, return_due_on
+from contracts.leases import MONTHS, ends_on, fee_minor, month, months_begun, next_month_on, return_due_on
 
 days = st.dates(date(2000, 1, 1), date(2200, 1, 1))
-SAMPLE = Path(codec.__file__).parent / "history" / "devices.DeviceLeaseStarted.v1.json"
-LEASE = DeviceLeaseStarted.model_validate_json(json.dumps(json.loads(SAMPLE.read_bytes())))
 
 
 def test_a_lease_has_36_months_that_follow_each_other() -> None:
@@ -40,10 +34,15 @@ def test_a_month_is_charged_when_it_begins(started_on: date, later: int) -> None
     assert begun == MONTHS or on < month(started_on, begun).start
 
 
-def test_a_month_is_invoiced_with_one_line() -> None:
-    line = rental(LEASE, 7)
-    assert (line.quantity, line.amount_minor, line.full_minor) == (1, LEASE.monthly_minor, LEASE.monthly_minor)
-    assert (line.period_start, line.period_end, line.days) == (date(2027, 1, 6), date(2027, 2, 6), 31)
+@pytest.mark.parametrize(
+    ("ended_on", "months"),
+    [(date(2026, 6, 20), 1), (date(2026, 7, 5), 1), (date(2026, 7, 6), 2), (date(2026, 7, 7), 2), (date.max, 36)],
+)
+def test_the_month_that_has_begun_is_charged_and_no_later_one(ended_on: date, months: int) -> None:
+    charged = 1
+    while next_month_on(date(2026, 6, 6), ended_on, charged):
+        charged += 1
+    assert charged == months
 
 
 @pytest.mark.parametrize(("months", "fee"), [(0, 8900), (1, 8301), (14, 514), (15, 0), (36, 0)])

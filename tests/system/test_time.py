@@ -1,5 +1,8 @@
 """Time passes for the whole portal at once: what is due in between happens in order, and everything it leads to."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +69,11 @@ class Customer:
         feed = {"Authorization": f"Bearer {self.portal.auditor()}"}
         position: int = self.portal.http.get(f"{self.portal.url(owner)}/events/head", headers=feed).json()["position"]
         return position
+
+    def billing(self, *words: str) -> str:
+        """What the operator's command prints. Raises CalledProcessError when it ends with a failure."""
+        command = [sys.executable, "-m", "services.cli", *words, "--data-dir", str(self.portal.data_dir)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def invoices(self) -> list[dict[str, Any]]:
         """The oldest first."""
@@ -193,3 +201,12 @@ def test_ten_phones_are_ordered_shipped_in_two_parcels_leased_and_invoiced(custo
     assert len({lease["serial"] for lease in leases}) == 10
     totals = [invoice["total_minor"] for invoice in customer.invoices()]
     assert totals == [8 * 1500, 8900, 6 * 599, 4 * 599]
+    customer.forward("31d", meanwhile=lambda: customer.portal.kill("renewals"))
+    totals = [invoice["total_minor"] for invoice in customer.invoices()]
+    assert totals[4:] == [8 * 1500, 6 * 599, 4 * 599], "the second month of every phone, on the day it begins"
+    customer.forward("365d")
+    report = json.loads(customer.billing("reconcile", "--json"))
+    (account,) = report["accounts"]
+    assert (account["account"], account["troubles"], report["first"]) == ("acme", [], None)
+    assert account["charged"] == account["paid"] == sum(each["total_minor"] for each in customer.invoices())
+    assert "All 1 accounts reconcile" in customer.billing("reconcile", "--account", "acme")
