@@ -126,7 +126,9 @@ def _served_minor(invoice: Invoice, until: date) -> int:
     for line in invoice.lines:
         charged_from = line.days_served  # the line charges what comes after these days of its period
         gone = max(charged_from, min(line.days, (until - line.period_start).days))
-        served += earned(line.full_minor, gone, line.days) - earned(line.full_minor, charged_from, line.days)
-    served = min(served, invoice.net_minor) if invoice.net_minor > 0 else 0
+        part = earned(line.full_minor, gone, line.days) - earned(line.full_minor, charged_from, line.days)
+        # A credit may have been less than the rest (DOMAIN M8): no more of it is taken off than was given.
+        served += part if line.part == "charge" else -min(part, -line.amount_minor)
+    served = max(0, min(served, invoice.net_minor))
     tax = sum((served * line.rate_bp * 2 + 10_000) // 20_000 for line in invoice.taxes)
     return served + tax

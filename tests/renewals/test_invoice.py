@@ -153,3 +153,15 @@ def test_only_an_open_invoice_can_be_paid() -> None:
     with pytest.raises(Refused, match="invoice_collected"):
         invoices.payable(after(first, collected))
     assert invoices.payable(after(InvoiceIssued(invoice=issued()))) == 1
+
+
+def test_an_upgrade_that_was_never_paid_owes_the_difference_of_the_days_served() -> None:
+    """DOMAIN M6, B16: from 50 to 100 cents a day; what was had before is credited for the days served only, too."""
+    year = {"days": 365, "period_end": date(2027, 7, 1)}
+    (charge,) = issued(36500).lines
+    before = {"part": "credit", "full_minor": 18250, "amount_minor": -18250}
+    lines = (charge.model_copy(update={**year, **before}), charge.model_copy(update=year))
+    upgrade = issued(18250).model_copy(update={"lines": lines})
+    *_, cut = invoices.declined(after(InvoiceIssued(invoice=upgrade)), 5, "no", JULY_1 + timedelta(21))
+    assert isinstance(cut, InvoiceCut)
+    assert cut.remains_minor == 21 * (100 - 50)
