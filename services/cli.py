@@ -66,7 +66,7 @@ def run(
 
 @app.command()
 def token(
-    user: Annotated[str, typer.Argument(help="olive, victor, aude (acme), nora (globex), seller or otto.")],
+    user: Annotated[str, typer.Argument(help="olive, victor, aude (acme), mia (both), nora (globex), seller or otto.")],
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Print a fresh token of a demo user.

@@ -41,7 +41,7 @@ def test_a_user_nobody_knows_is_one_sentence(tmp_path: Path) -> None:
     result = cli.invoke(app, ["token", "mallory", "--data-dir", str(tmp_path)])
     assert (
         str(result.exception)
-        == "There is no demo user 'mallory': choose one of olive, victor, aude, nora, seller, otto."
+        == "There is no demo user 'mallory': choose one of olive, victor, aude, mia, nora, seller, otto."
     )
 
 
