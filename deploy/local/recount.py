@@ -165,6 +165,7 @@ def _issued(account: Account, body: Body, name: str) -> None:
         account.put(("tax of", invoice_id, tax["code"]), wrong, name)
     account.put(("due of", invoice_id), invoice["due_minor"] - max(0, total - invoice["credit_minor"]), name)
     account.put(("credit applied to", invoice_id), invoice["credit_minor"], name)
+    _put(account.never_less, ("credit beyond the total of", invoice_id), max(0, total) - invoice["credit_minor"], name)
     account.put(("refund of" if invoice["refund"] else "credit of", invoice_id), max(0, -total), name)
     _put(account.never_less, ("left to pay of", invoice_id), invoice["due_minor"], name)
     account.totals.update(invoiced=sum(line["amount_minor"] for line in invoice["lines"]), tax=sum(taxes))
@@ -190,6 +191,9 @@ def _paid(account: Account, body: Body, name: str) -> None:
 def _cut(account: Account, body: Body, name: str) -> None:
     _put(account.never_less, ("left to pay of", body["invoice_id"]), -body["cut_minor"], name)
     account.totals["cut"] += body["cut_minor"]
+    slot = account.never_less.get(("left to pay of", body["invoice_id"]))
+    left = slot.balance if slot else 0
+    account.put(("left after the cut of", body["invoice_id"]), left - body["remains_minor"], name)
 
 
 def _refunded(account: Account, body: Body, name: str) -> None:
@@ -198,7 +202,7 @@ def _refunded(account: Account, body: Body, name: str) -> None:
 
 
 def _collected(account: Account, body: Body, name: str) -> None:
-    """Nothing may be left to pay: here alone order counts, and it is that of one stream."""
+    """Nothing may be left to pay: here order counts, as for a cut, and it is that of one stream."""
     slot = account.never_less.get(("left to pay of", body["invoice_id"]))
     if slot and slot.balance:
         account.put(("left to pay of the collected", body["invoice_id"]), slot.balance, name)

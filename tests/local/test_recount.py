@@ -28,6 +28,8 @@ def troubles(events: list[Envelope]) -> list[str]:
 
 
 YEAR = renting_year()
+LINE = "line for"
+Tamper = Callable[[list[Any]], list[Any]]
 
 
 def test_a_year_with_credits_refunds_reminders_and_leases_reconciles() -> None:
@@ -84,23 +86,44 @@ def _with_another_amount(lines: list[Any]) -> list[Any]:
     return [{**lines[0], "amount_minor": lines[0]["amount_minor"] + 1}, *lines[1:]]
 
 
-@pytest.mark.parametrize("kind", ["renewal", "change", "rental"])
-@pytest.mark.parametrize("tamper", [_without_a_line, _with_a_line_twice, _with_another_amount])
-def test_a_line_that_is_tampered_with_is_found(kind: str, tamper: Callable[[list[Any]], list[Any]]) -> None:
-    """Even by somebody who changes the sums with it, and in the draft as well."""
-
-    def tampered(event: Envelope) -> Envelope:
-        invoice = event.data.get("invoice")
-        if not invoice or invoice["invoice_id"] != target:
-            return event
-        lines = tamper(list(invoice["lines"]))
-        more = sum(line["amount_minor"] for line in lines) - invoice["net_minor"]
-        sums = {name: invoice[name] + more for name in ("net_minor", "total_minor", "due_minor")}
-        return replace(event, data={"invoice": {**invoice, "lines": lines, **sums}})
-
+def tampered(kind: str, **changed: Any) -> list[str]:
+    """The troubles when somebody changes the first invoice of a kind, and its draft alike."""
     issued = next(e for e in YEAR if e.type.endswith("InvoiceIssued") and e.data["invoice"]["kind"] == kind)
-    target = issued.data["invoice"]["invoice_id"]
-    assert troubles([tampered(event) for event in YEAR])
+    invoice = {**issued.data["invoice"], **changed}
+    if "lines" in changed:
+        more = sum(line["amount_minor"] for line in changed["lines"]) - invoice["net_minor"]
+        invoice.update({name: invoice[name] + more for name in ("net_minor", "total_minor", "due_minor")})
+    name = invoice["invoice_id"]
+    return troubles(
+        [
+            replace(e, data={"invoice": invoice}) if e.data.get("invoice", {}).get("invoice_id") == name else e
+            for e in YEAR
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("renewal", "line for"), ("change", "line for"), ("rental", ("month of a lease", "rent not of whole"))],
+)
+@pytest.mark.parametrize("tamper", [_without_a_line, _with_a_line_twice, _with_another_amount])
+def test_a_line_that_is_tampered_with_is_found(kind: str, said: str | tuple[str, ...], tamper: Tamper) -> None:
+    """Even by somebody who changes the sums with it."""
+    issued = next(e for e in YEAR if e.type.endswith("InvoiceIssued") and e.data["invoice"]["kind"] == kind)
+    assert any(trouble.startswith(said) for trouble in tampered(kind, lines=tamper(issued.data["invoice"]["lines"])))
+
+
+def test_a_line_is_for_one_event_and_no_other() -> None:
+    assert any(trouble.startswith("line for") for trouble in tampered("change", cause_id="another"))
+
+
+def test_a_number_that_is_left_out_is_found() -> None:
+    assert any("invoice number" in trouble for trouble in tampered("change", number=1000))
+
+
+def test_more_credit_than_was_granted_is_found() -> None:
+    event = _first("CreditApplied")
+    assert any("left of credit" in trouble for trouble in troubles([*YEAR, event, event, event]))
 
 
 def test_what_was_never_invoiced_is_named_by_the_event_that_said_so() -> None:
