@@ -64,5 +64,8 @@ def _fold(bundles: dict[str, Members], name: str, body: Members) -> None:
             bundle["pending"][body["after"]["line_id"]] = (body["change_id"], body["after"])
         case "PlanEditDiscarded":
             bundle["pending"] = {k: v for k, v in bundle["pending"].items() if v[0] != body["change_id"]}
+        case "PlanTermAdvanced":
+            lines = {line["line_id"]: line for line in body["lines"]}
+            bundle.update(term_end=body["term_end"], lines=lines, pending={})
         case "PlanCancelled" | "PlanReinstated":
             bundle["cancelled"] = name == "PlanCancelled"
