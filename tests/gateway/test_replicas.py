@@ -122,7 +122,7 @@ async def test_a_replica_answers_for_partitions_that_others_follow(
             assert [answer[-1] for answer in answers] == [position] * 3
             for number, each in enumerate(replicas):
                 told[number] += each.checkpoint(account_id) < position
-        # One applied it, the others saw that; one that has just looked at the shared checkpoints by itself knew already.
+        # One applied it, the others saw that; who had just looked at the shared checkpoints by itself knew already.
         assert len(ACCOUNTS) <= sum(told.values()) <= 2 * len(ACCOUNTS)
 
 
