@@ -17,7 +17,7 @@ from contracts.problems import Refused
 from services.chassis import auth
 from services.chassis.auth import Authenticator, Caller, ServiceToken
 
-from .tokens import AUDIENCE, ISSUER, Issuer
+from .tokens import AUDIENCE, ISSUER, LONGER_THAN_A_RUN_S, Issuer
 
 issuer = Issuer()
 now = int(time.time())
@@ -42,10 +42,10 @@ def test_a_checked_token_is_remembered_until_it_expires(tmp_path: Path) -> None:
     clock = [float(now)]
     checking = Authenticator(str(issuer.jwks_file(tmp_path)), ISSUER, AUDIENCE, lambda: clock[0])
     checking._keys = auth._usable({"keys": [issuer.jwk()]})
-    header = f"Bearer {issuer.token(exp=now + 300)}"
+    header = f"Bearer {issuer.token(exp=now + LONGER_THAN_A_RUN_S)}"
     first = checking(header)
     assert checking(header) is first
-    clock[0] = now + 301.0
+    clock[0] = now + LONGER_THAN_A_RUN_S + 1.0
     assert checking(header) is not first
 
 
@@ -92,8 +92,8 @@ FORGERIES = {
     "wrong audience": lambda: issuer.token(aud="another"),
     "wrong issuer": lambda: issuer.token(iss="another"),
     "expired": lambda: issuer.token(exp=now - 60),
-    "not valid yet": lambda: issuer.token(nbf=now + 600),
-    "issued in the future": lambda: issuer.token(iat=now + 600),
+    "not valid yet": lambda: issuer.token(nbf=now + LONGER_THAN_A_RUN_S),
+    "issued in the future": lambda: issuer.token(iat=now + LONGER_THAN_A_RUN_S),
     "no exp": lambda: issuer.token(exp=None),
     "no iat": lambda: issuer.token(iat=None),
     "no sub": lambda: issuer.token(sub=None),

@@ -9,6 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ISSUER, AUDIENCE, KID = "test-issuer", "test-audience", "key-1"
+LONGER_THAN_A_RUN_S = 24 * 60 * 60  # tokens are made when tests are collected too, and used much later
 
 
 class Issuer:
@@ -41,7 +42,7 @@ def sound_claims() -> dict[str, Any]:
         "aud": AUDIENCE,
         "sub": "user-1",
         "iat": now,
-        "exp": now + 600,
+        "exp": now + LONGER_THAN_A_RUN_S,
         "role": "owner",
         "grants": grants,
     }
