@@ -74,7 +74,10 @@ EVENTS: dict[str, type[BaseModel]] = {
 }
 
 # One pure step each, from the version in the key to the next one. A missing key means: this version is current.
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    # Lines were cancelled with their bundle only.
+    ("plans.AddOnCancelled", 1): lambda data: {**data, "next_renewal": None},
+}
 
 _NAMES = {model: name for name, model in EVENTS.items()}
 

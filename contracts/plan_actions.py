@@ -27,6 +27,7 @@ class PlanAction(StrEnum):
     BUY_CAPACITY = "buy_capacity"
     BUY_ADD_ON = "buy_add_on"
     DISCARD_PENDING_CHANGE = "discard_pending_change"
+    CANCEL_LINE = "cancel_line"
     CANCEL_PLAN = "cancel_plan"
     REINSTATE_PLAN = "reinstate_plan"
     ASSIGN_LICENCE = "assign_licence"
@@ -50,7 +51,8 @@ class PlanStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PlanStanding:
     """The facts about a plan that decide what may be done with it. ends_on: the end of its term, or of a cancelled
-    plan. refunded: cancelled, and what was left of it given back. holds: of its account."""
+    plan. live_addons: lines beside the base that are not cancelled. refunded: cancelled, and what was left of it given
+    back. holds: of its account."""
 
     status: PlanStatus
     one_month: bool
@@ -58,6 +60,7 @@ class PlanStanding:
     licences: int
     assigned: int
     pending_changes: int
+    live_addons: int = 0
     refunded: bool = False
     holds: frozenset[Hold] = frozenset()
 
@@ -69,6 +72,7 @@ def standing_on(standing: PlanStanding, today: date) -> PlanStatus:
 
 
 _LICENSING = (PlanAction.ASSIGN_LICENCE, PlanAction.UNASSIGN_LICENCE)
+_CANCELLING = (PlanAction.CANCEL_PLAN, PlanAction.CANCEL_LINE)
 
 
 def why_held(holds: Collection[Hold], cancelling: bool = False) -> str | None:
@@ -88,7 +92,7 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
     status = standing_on(standing, today)
     if status is PlanStatus.ENDED:
         return "plan_ended"
-    if action not in _LICENSING and (code := why_held(standing.holds, action is PlanAction.CANCEL_PLAN)):
+    if action not in _LICENSING and (code := why_held(standing.holds, action in _CANCELLING)):
         return code
     cancelled = status is PlanStatus.CANCEL_SCHEDULED
     if today >= standing.ends_on and action not in _LICENSING:
@@ -102,6 +106,10 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
             if cancelled:
                 return "plan_cancelled"
             return None if standing.pending_changes else "no_pending_change"
+        case PlanAction.CANCEL_LINE:
+            if cancelled:
+                return "already_cancelled"
+            return None if standing.live_addons else "no_add_ons"
         case PlanAction.CANCEL_PLAN:
             if cancelled:
                 return "already_cancelled"
@@ -116,6 +124,16 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
             return None if standing.assigned else "no_change"
         case _:
             assert_never(action)
+
+
+def why_not_cancel_line(
+    standing: PlanStanding, today: date, privileges: frozenset[str], *, base: bool, ending: bool
+) -> str | None:
+    """The problem code that stands against cancelling one line. The base is cancelled as the plan (DOMAIN B1)."""
+    if ending and standing_on(standing, today) is PlanStatus.ACTIVE and not base:
+        return "line_cancelled" if Privilege.SUBSCRIPTION_EDIT in privileges else "forbidden"
+    code = why_not(PlanAction.CANCEL_LINE, standing, today, privileges)
+    return "base_line" if base and code in (None, "no_add_ons") else code
 
 
 def allowed_actions(standing: PlanStanding, today: date, privileges: frozenset[str]) -> dict[PlanAction, str | None]:

@@ -83,6 +83,10 @@ class DiscardPendingChangeBody(Confirmable):
     line_id: Id | None = None
 
 
+class CancelLineBody(Confirmable):
+    line_id: Id
+
+
 class CancelPlanBody(Confirmable):
     reason: CancelReason
     comment: Comment = ""
@@ -156,6 +160,7 @@ QuotedCommand = Literal[
     "capacities",
     "add-ons",
     "discard-pending-change",
+    "cancel-line",
     "cancel",
     "reinstate",
     "assign-licence",

@@ -188,11 +188,13 @@ class AddOnPurchased(Body):
 
 
 class AddOnCancelled(Body):
-    """A line other than the base ends with the bundle."""
+    """A line other than the base ends with its term, or with its bundle. next_renewal: null when the bundle is
+    cancelled in the same append, which tells it."""
 
     bundle_id: Id
     line_id: Id
     ends_on: date
+    next_renewal: NextRenewal | None
 
 
 class PlanCancelled(Body):

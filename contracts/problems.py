@@ -67,6 +67,9 @@ PROBLEMS: dict[str, ProblemType] = {
     "active_addons": ProblemType(
         409, "The plan still has other lines", "Send cascade: true to cancel them with it, or cancel them first."
     ),
+    "base_line": ProblemType(409, "The base is not cancelled alone", "Cancel the plan."),
+    "line_cancelled": ProblemType(409, "The line is cancelled already", "It is served to the end of the term."),
+    "no_add_ons": ProblemType(409, "The plan has no line to cancel beside its base", "Cancel the plan."),
     "refund_window_closed": ProblemType(
         409, "A refund is possible in the first 30 days of a term only", "Cancel without a refund."
     ),

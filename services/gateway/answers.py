@@ -84,7 +84,8 @@ class Cancellation(Answer):
 
 
 class CardLine(Answer):
-    """unit_minor: null where graduated units pay different prices. ends_on: set when the line has been cancelled."""
+    """unit_minor: null where graduated units pay different prices. ends_on: set when the line has been cancelled.
+    allowed_actions: what may be done with this line alone."""
 
     line_id: str
     kind: ProductKind
@@ -96,6 +97,7 @@ class CardLine(Answer):
     book_version: int
     total_minor: Minor
     ends_on: date | None
+    allowed_actions: dict[PlanAction, Permission]
 
 
 class ProductCard(Answer):

@@ -6,7 +6,15 @@ from typing import Any
 
 import orjson
 
-from contracts.plan_actions import Hold, PlanStanding, PlanStatus, allowed_actions, standing_on
+from contracts.plan_actions import (
+    Hold,
+    PlanAction,
+    PlanStanding,
+    PlanStatus,
+    allowed_actions,
+    standing_on,
+    why_not_cancel_line,
+)
 from contracts.pricing import Price
 from contracts.terms import Cycle
 
@@ -54,6 +62,7 @@ def standing(row: Row, holds: frozenset[Hold] = frozenset()) -> PlanStanding:
         licences=row["lines"][row["base"]]["quantity"],
         assigned=row["assigned"],
         pending_changes=len(row["changes"]),
+        live_addons=sum(line != row["base"] and line not in row["ends"] for line in row["lines"]),
         refunded=bool(row["cancellation"] and row["cancellation"]["refund_requested"]),
         holds=holds,
     )
@@ -80,7 +89,10 @@ def card(row: Row, today: date, privileges: frozenset[str], holds: frozenset[Hol
         next_renewal=row["next_renewal"] and Renewal(**row["next_renewal"]),
         pending_changes=[_pending(line_id, change) for line_id, change in row["changes"].items()],
         cancellation=row["cancellation"] and Cancellation(**row["cancellation"]),
-        lines=[_line(line, row["ends"].get(line_id)) for line_id, line in row["lines"].items()],
+        lines=[
+            _line(line, row["ends"].get(line_id), _cancel_line(row, line_id, facts, today, privileges))
+            for line_id, line in row["lines"].items()
+        ],
         allowed_actions={action: Permission.of(code) for action, code in actions.items()},
         started_on=row["started_on"],
         started_event_id=row["started_event_id"],
@@ -89,9 +101,18 @@ def card(row: Row, today: date, privileges: frozenset[str], holds: frozenset[Hol
     )
 
 
-def _line(line: Row, ends_on: str | None) -> CardLine:
+def _cancel_line(
+    row: Row, line_id: str, facts: PlanStanding, today: date, privileges: frozenset[str]
+) -> dict[PlanAction, Permission]:
+    base, ending = line_id == row["base"], line_id in row["ends"]
+    code = why_not_cancel_line(facts, today, privileges, base=base, ending=ending)
+    return {PlanAction.CANCEL_LINE: Permission.of(code)}
+
+
+def _line(line: Row, ends_on: str | None, actions: dict[PlanAction, Permission]) -> CardLine:
     unit_minor = _price(line).unit_minor(line["quantity"])
-    return CardLine.model_validate({**line, "price": _price(line), "unit_minor": unit_minor, "ends_on": ends_on})
+    shown = {**line, "price": _price(line), "unit_minor": unit_minor, "ends_on": ends_on}
+    return CardLine.model_validate({**shown, "allowed_actions": actions})
 
 
 def _pending(line_id: str, change: Row) -> PendingChange:

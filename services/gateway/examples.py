@@ -80,12 +80,22 @@ _CARD = {
         }
     ],
     "cancellation": None,
-    "lines": [{**_offered(8), "line_id": "line-1", "kind": "base", "price": _PRICE, "ends_on": None}],
+    "lines": [
+        {
+            **_offered(8),
+            "line_id": "line-1",
+            "kind": "base",
+            "price": _PRICE,
+            "ends_on": None,
+            "allowed_actions": {"cancel_line": _closed("base_line", "The base is not cancelled alone")},
+        }
+    ],
     "allowed_actions": {
         "edit_plan": _OPEN,
         "buy_capacity": _OPEN,
         "buy_add_on": _OPEN,
         "discard_pending_change": _OPEN,
+        "cancel_line": _closed("no_add_ons", "The plan has no line to cancel beside its base"),
         "cancel_plan": _OPEN,
         "reinstate_plan": _closed("not_cancelled", "The plan is not cancelled"),
         "assign_licence": _OPEN,

@@ -61,6 +61,11 @@ class DiscardPendingChange(Asked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelLine(Asked):
+    line_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelPlan(Asked):
     reason: CancelReason
     comment: str = ""
@@ -89,6 +94,7 @@ PlanCommand = (
     | BuyCapacity
     | BuyAddOn
     | DiscardPendingChange
+    | CancelLine
     | CancelPlan
     | ReinstatePlan
     | AssignLicence

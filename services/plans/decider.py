@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import TypeVar, assert_never
 
 from contracts.money import AmountTooLarge, Currency
-from contracts.plan_actions import PlanAction, Privilege, why_held, why_not
+from contracts.plan_actions import PlanAction, Privilege, why_held, why_not, why_not_cancel_line
 from contracts.plans import (
     AddOnCancelled,
     AddOnPurchased,
@@ -38,6 +38,7 @@ from .commands import (
     AssignLicence,
     BuyAddOn,
     BuyCapacity,
+    CancelLine,
     CancelPlan,
     DiscardPendingChange,
     EditPlan,
@@ -60,6 +61,7 @@ Telling = TypeVar(
     PlanEditDiscarded,
     CapacityPurchased,
     AddOnPurchased,
+    AddOnCancelled,
     PlanCancelled,
     PlanReinstated,
 )
@@ -69,6 +71,7 @@ ACTIONS: dict[type, PlanAction] = {
     BuyCapacity: PlanAction.BUY_CAPACITY,
     BuyAddOn: PlanAction.BUY_ADD_ON,
     DiscardPendingChange: PlanAction.DISCARD_PENDING_CHANGE,
+    CancelLine: PlanAction.CANCEL_LINE,
     CancelPlan: PlanAction.CANCEL_PLAN,
     ReinstatePlan: PlanAction.REINSTATE_PLAN,
     AssignLicence: PlanAction.ASSIGN_LICENCE,
@@ -91,7 +94,12 @@ def decide(command: PlanCommand, plan: Plan | None, account: Account, catalogue:
 def _allowed(command: PlanCommand, plan: Plan, account: Account) -> Plan:
     """The plan, if its standing lets this be asked (DOMAIN B18) and no later day is recorded already (B12)."""
     standing = replace(plan.standing(), holds=account.held_for())
-    if reason := why_not(ACTIONS[type(command)], standing, command.on, command.privileges):
+    reason = why_not(ACTIONS[type(command)], standing, command.on, command.privileges)
+    if isinstance(command, CancelLine) and reason in (None, "no_add_ons"):
+        line = _line_of(plan, command.line_id)
+        base, ending = line.line_id == BASE_LINE, line.line_id in plan.ending
+        reason = why_not_cancel_line(standing, command.on, command.privileges, base=base, ending=ending)
+    if reason:
         raise _refused(reason, account)
     if command.on < plan.last_effective_on:
         raise Refused("date_out_of_range", not_before=plan.last_effective_on.isoformat())
@@ -112,6 +120,8 @@ def _change(command: PlanCommand, plan: Plan, catalogue: Catalogue) -> list[Plan
             return _buy_add_on(command, plan, catalogue)
         case DiscardPendingChange():
             return _discard_pending_change(command, plan, catalogue)
+        case CancelLine():
+            return _cancel_line(command, plan, catalogue)
         case CancelPlan():
             return _cancel(command, plan, catalogue)
         case ReinstatePlan():
@@ -166,6 +176,8 @@ def _start(command: StartPlan, plan: Plan | None, account: Account, catalogue: C
 
 def _edit(command: EditPlan, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
     before = _line_of(plan, command.line_id)
+    if before.line_id in plan.ending:
+        raise Refused("line_cancelled", line_id=before.line_id)
     after, product = _edited_line(command, plan, before, catalogue)
     pending = plan.pending.get(before.line_id)
     if after == before:
@@ -315,6 +327,19 @@ def _discard_pending_change(command: DiscardPendingChange, plan: Plan, catalogue
     return [_discarded(plan, pending, line.line_id, DiscardReason.ASKED, command.on, catalogue)]
 
 
+def _cancel_line(command: CancelLine, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
+    """A line beside the base is served and paid to the end of the term; what was pending for it is discarded."""
+    events: list[PlanEvent] = []
+    if pending := plan.pending.get(command.line_id):
+        reason = DiscardReason.SUPERSEDED
+        events.append(_discarded(plan, pending, command.line_id, reason, command.on, catalogue))
+        plan = evolve(plan, events[0], command.on)
+    cancelled = AddOnCancelled(
+        bundle_id=plan.bundle_id, line_id=command.line_id, ends_on=plan.term.end, next_renewal=plan.next_renewal()
+    )
+    return [*events, _told(plan, cancelled, command.on, catalogue)]
+
+
 def _cancel(command: CancelPlan, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
     """The base ends last: with it go the other lines, in the same append, or it is refused (DOMAIN B1, B8)."""
     live = plan.live_addons()
@@ -325,9 +350,11 @@ def _cancel(command: CancelPlan, plan: Plan, catalogue: Catalogue) -> list[PlanE
         raise Refused("refund_window_closed", closed_on=closes_on.isoformat())
     tomorrow = min(command.on + timedelta(days=1), plan.term.end)
     ends_on = tomorrow if command.refund else plan.term.end  # what is given back is not served as well, nor the reverse
+    with_it = [line_id for line_id in plan.lines if line_id != BASE_LINE] if command.refund else live
     credits = [credit(plan, line, ends_on) for line in plan.lines.values()] if command.refund else []
     events: list[PlanEvent] = [
-        AddOnCancelled(bundle_id=plan.bundle_id, line_id=line_id, ends_on=ends_on) for line_id in live
+        AddOnCancelled(bundle_id=plan.bundle_id, line_id=line_id, ends_on=ends_on, next_renewal=None)
+        for line_id in with_it
     ]
     cancelled = PlanCancelled(
         bundle_id=plan.bundle_id,

@@ -62,7 +62,8 @@ class Cancellation:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """lines: by id, the base first; every line shares the term (DOMAIN B2). charged_minor: per line in this term, net
-    of credits. ending: lines that will not renew. last_effective_on: nothing is dated before it (DOMAIN B12). told: the
+    of credits. ending: lines that will not renew; ended_alone: those cancelled before their plan. last_effective_on:
+    nothing is dated before it (DOMAIN B12). told: the
     next renewal as it was last told. ended_on: when it ended or lapsed; nothing happens to it any more."""
 
     bundle_id: str
@@ -81,6 +82,7 @@ class Plan:
     ended_on: date | None = None
     pending: Mapping[str, PendingChange] = field(default_factory=dict)
     ending: frozenset[str] = frozenset()
+    ended_alone: frozenset[str] = frozenset()
     cancellation: Cancellation | None = None
     assigned: frozenset[str] = frozenset()
 
@@ -100,6 +102,7 @@ class Plan:
             licences=self.base.quantity,
             assigned=len(self.assigned),
             pending_changes=len(self.pending),
+            live_addons=len(self.live_addons()),
             refunded=self.cancellation is not None and self.cancellation.refunded,
         )
 
@@ -142,7 +145,7 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
         return _charged(_started(event, effective_on), event.money)
     if plan is None:
         raise ValueError(f"{type(event).__name__} on a plan that was never started")
-    told: NextRenewal | None = getattr(event, "next_renewal", plan.told)
+    told: NextRenewal | None = getattr(event, "next_renewal", None) or plan.told
     plan = replace(plan, last_effective_on=max(effective_on, plan.last_effective_on), told=told)
     match event:
         case PlanEdited():
@@ -156,7 +159,8 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
             bought = replace(plan, bought_lines=plan.bought_lines + 1)
             return _charged(_with_line(bought, event.line), event.money)
         case AddOnCancelled():
-            return replace(plan, ending=plan.ending | {event.line_id})
+            alone = {event.line_id} if event.next_renewal else set()
+            return replace(plan, ending=plan.ending | {event.line_id}, ended_alone=plan.ended_alone | alone)
         case PlanCancelled():
             return _charged(_cancelled(plan, event), event.money)
         case PlanTermAdvanced():
@@ -201,6 +205,7 @@ def _advanced(plan: Plan, event: PlanTermAdvanced) -> Plan:
         lines={line.line_id: line for line in event.lines},
         charged_minor={},
         ending=frozenset(),
+        ended_alone=frozenset(),
     )
     return _charged(begun, event.money)
 
@@ -209,7 +214,7 @@ def _cancelled(plan: Plan, event: PlanCancelled) -> Plan:
     # The lines that cascade cancelled are those whose AddOnCancelled came in the same append, right before this event.
     return replace(
         plan,
-        cancellation=Cancellation(event.ends_on, tuple(sorted(plan.ending)), event.refund_requested),
+        cancellation=Cancellation(event.ends_on, tuple(sorted(plan.ending - plan.ended_alone)), event.refund_requested),
     )
 
 

@@ -79,7 +79,8 @@ def due_now(events: Sequence[BaseModel], currency: Currency) -> Money:
 
 
 def next_renewal_after(events: Sequence[BaseModel], before: NextRenewal | None) -> NextRenewal | None:
-    found = [event.next_renewal for event in events if hasattr(event, "next_renewal")]
+    told: list[NextRenewal | None] = [getattr(event, "next_renewal", None) for event in events]
+    found = [each for each in told if each]
     return found[-1] if found else before
 
 

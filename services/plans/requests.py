@@ -8,6 +8,7 @@ from contracts.plan_commands import (
     AssignLicenceBody,
     BuyAddOnBody,
     BuyCapacityBody,
+    CancelLineBody,
     CancelPlanBody,
     Confirmable,
     DiscardPendingChangeBody,
@@ -21,6 +22,7 @@ from .commands import (
     AssignLicence,
     BuyAddOn,
     BuyCapacity,
+    CancelLine,
     CancelPlan,
     DiscardPendingChange,
     EditPlan,
@@ -36,6 +38,7 @@ CHANGES: dict[str, type[Confirmable]] = {
     "capacities": BuyCapacityBody,
     "add-ons": BuyAddOnBody,
     "discard-pending-change": DiscardPendingChangeBody,
+    "cancel-line": CancelLineBody,
     "cancel": CancelPlanBody,
     "reinstate": ReinstatePlanBody,
     "assign-licence": AssignLicenceBody,
@@ -66,6 +69,8 @@ def plan_command(
             return BuyAddOn(**asked)
         case DiscardPendingChangeBody():
             return DiscardPendingChange(**asked)
+        case CancelLineBody():
+            return CancelLine(**asked)
         case CancelPlanBody():
             return CancelPlan(**asked)
         case ReinstatePlanBody():

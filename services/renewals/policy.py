@@ -51,7 +51,7 @@ def steps_for(event: Envelope, rates: TaxRates) -> Sequence[Step]:
             changed = PaymentMethodChanged.model_validate(event.data, strict=False)
             return [partial(_pay_with, changed)]
     steps: list[Step] = []
-    if "next_renewal" in event.data:
+    if event.data.get("next_renewal"):
         command = ForecastRenewal(
             bundle_id=event.data["bundle_id"],
             bundle_revision=event.revision,

@@ -47,7 +47,8 @@ def test_members_nobody_knows_are_ignored(sample: Path) -> None:
     name, version = named(sample)
     more = {**json.loads(sample.read_bytes()), "colour": "blue"}
     assert decode(name, version, more) == decode(name, version, sample.read_bytes())
-    assert decode(name, version + 1, json.dumps(more).encode()) == decode(name, version, sample.read_bytes())
+    if version == VERSIONS[name]:  # one of a version not known yet is read as the newest
+        assert decode(name, version + 1, json.dumps(more).encode()) == decode(name, version, sample.read_bytes())
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

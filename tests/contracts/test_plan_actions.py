@@ -20,7 +20,9 @@ from contracts.problems import PROBLEMS
 EDITOR = frozenset({Privilege.SUBSCRIPTION_EDIT})
 VIEWER = frozenset(set(Privilege) - {Privilege.SUBSCRIPTION_EDIT})
 JUNE_30, JULY_1 = date(2026, 6, 30), date(2026, 7, 1)
-ACTIVE = PlanStanding(PlanStatus.ACTIVE, one_month=False, ends_on=JULY_1, licences=9, assigned=3, pending_changes=0)
+ACTIVE = PlanStanding(
+    PlanStatus.ACTIVE, one_month=False, ends_on=JULY_1, licences=9, assigned=3, pending_changes=0, live_addons=1
+)
 CANCELLED = replace(ACTIVE, status=PlanStatus.CANCEL_SCHEDULED)
 ONE_MONTH = replace(ACTIVE, one_month=True)
 A = PlanAction
@@ -34,6 +36,7 @@ OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
             A.BUY_CAPACITY: "plan_cancelled",
             A.BUY_ADD_ON: "plan_cancelled",
             A.DISCARD_PENDING_CHANGE: "plan_cancelled",
+            A.CANCEL_LINE: "already_cancelled",
             A.CANCEL_PLAN: "already_cancelled",
         },
     ),

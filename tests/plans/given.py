@@ -163,6 +163,10 @@ def discard(on: date = JUNE_11, **members: Any) -> Any:
     return asked(c.DiscardPendingChange, on, **members)
 
 
+def cancel_line(line_id: str = "line-2", on: date = JUNE_11, **members: Any) -> Any:
+    return asked(c.CancelLine, on, line_id=line_id, **members)
+
+
 def cancel(on: date = JUNE_11, **members: Any) -> Any:
     return asked(c.CancelPlan, on, **{"reason": CancelReason.TOO_EXPENSIVE, **members})
 

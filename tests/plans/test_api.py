@@ -154,6 +154,26 @@ async def test_an_add_on_that_does_not_fit_is_not_bought(
     assert (answer.status_code, problem(answer)) == (status, code)
 
 
+LINES: list[tuple[dict[str, Any], int, str]] = [
+    ({"line_id": "line-1"}, 409, "base_line"),
+    ({"line_id": "line-9"}, 404, "line_not_found"),
+    ({"line_id": "line-2"}, 409, "line_cancelled"),
+    ({"line_id": ""}, 422, "invalid_request"),
+    ({}, 422, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("wish", "status", "code"), LINES)
+async def test_a_line_that_cannot_be_cancelled_is_not(
+    customer: Customer, wish: dict[str, Any], status: int, code: str
+) -> None:
+    bundle = await customer.begun()
+    await customer.done(bundle, "add-ons", {"sku": "whiteboard_plus", "quantity": 1})
+    await customer.done(bundle, "cancel-line", {"line_id": "line-2"})
+    answer = await customer.change(bundle, "cancel-line", wish)
+    assert (answer.status_code, problem(answer)) == (status, code)
+
+
 CANCELLATIONS: list[tuple[dict[str, Any], str]] = [
     ({}, "invalid_request"),
     ({"reason": "bored"}, "invalid_request"),

@@ -14,7 +14,7 @@ from contracts.plans import PlanEvent
 from contracts.problems import PROBLEMS
 from contracts.terms import Cycle
 from services.plans.catalogue import Catalogue
-from services.plans.commands import PlanCommand
+from services.plans.commands import CancelLine, PlanCommand
 from services.plans.decider import ACTIONS
 from services.plans.plan import BASE_LINE, Plan
 from services.plans.quotes import due_now, next_renewal_after
@@ -28,6 +28,7 @@ from tests.plans.given import (
     assign,
     buy,
     cancel,
+    cancel_line,
     catalogue_of,
     discard,
     edit,
@@ -41,6 +42,7 @@ from tests.plans.given import (
 
 # What only the guard says; no_change and no_pending_change are told by rules about one line or person as well.
 GUARD_ONLY = {"forbidden", "plan_ended", "plan_cancelled", "already_cancelled", "not_cancelled", "renewal_due"}
+OF_A_LINE = {"base_line", "line_cancelled", "line_not_found"}
 GUARD_ONLY |= {"one_month_plan", "all_licences_assigned"}
 BASES = [
     ("workplace_basic", Cycle.MONTHLY),
@@ -103,6 +105,10 @@ class PlanMachine(RuleBasedStateMachine):
     def discards(self, by: frozenset[Any], line_id: str | None) -> None:
         self._ask(discard(self.on, line_id=line_id, privileges=by))
 
+    @rule(by=who, line_id=lines)
+    def cancels_a_line(self, by: frozenset[Any], line_id: str | None) -> None:
+        self._ask(cancel_line(line_id or "line-2", self.on, privileges=by))
+
     @rule(by=who, refund=st.booleans(), cascade=st.sampled_from([True, True, False]))
     def cancels(self, by: frozenset[Any], refund: bool, cascade: bool) -> None:
         self._ask(cancel(self.on, refund=refund, cascade=cascade, privileges=by))
@@ -141,8 +147,9 @@ class PlanMachine(RuleBasedStateMachine):
         outcome = self.given.when(command)
         if outcome.refused is not None:
             assert outcome.refused.code in PROBLEMS
-            assert expected in (None, outcome.refused.code)
-            assert (expected is None) <= (outcome.refused.code not in GUARD_ONLY)
+            per_line = isinstance(command, CancelLine) and outcome.refused.code in OF_A_LINE
+            assert expected in (None, outcome.refused.code) or (expected == "no_add_ons" and per_line)
+            assert per_line or (expected is None) <= (outcome.refused.code not in GUARD_ONLY)
             return
         assert expected is None
         assert outcome.events
@@ -191,7 +198,8 @@ class PlanMachine(RuleBasedStateMachine):
     def what_ends_does_not_renew(self) -> None:
         if self.plan.cancellation or self.plan.cycle is Cycle.ONE_MONTH:
             assert self.plan.next_renewal().amount_minor == 0
-        assert bool(self.plan.ending) <= bool(self.plan.cancellation)
+        assert self.plan.ending - self.plan.ended_alone <= set(self.plan.lines if self.plan.cancellation else ())
+        assert not set(self.plan.pending) & self.plan.ended_alone
 
     @invariant()
     def every_action_is_guarded(self) -> None:

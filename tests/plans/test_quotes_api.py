@@ -46,6 +46,10 @@ CHANGES: dict[str, tuple[list[Step], Step]] = {
     "a capacity": ([], ("capacities", {"sku": "large_meeting_500", "quantity": 2})),
     "an add-on": ([], ("add-ons", {"sku": "whiteboard_plus", "quantity": 60})),
     "a discard": ([("edit", {"quantity": 3})], ("discard-pending-change", {})),
+    "the end of a capacity": (
+        [("capacities", {"sku": "large_meeting_500", "quantity": 2})],
+        ("cancel-line", {"line_id": "line-2"}),
+    ),
     "a cancellation": ([], ("cancel", {"reason": "other", "comment": "Bye"})),
     "a refund": ([], REFUNDED),
     "a reinstatement": ([CANCELLED], ("reinstate", {})),
@@ -70,7 +74,7 @@ def check_as_quoted(quote: Members, answer: Answer) -> None:
     lines = [line for data in recorded if "money" in data for line in data["money"]["lines"]]
     assert quote["due_now"]["lines"] == lines
     assert quote["due_now"]["net_minor"] == sum(data["money"]["net_minor"] for data in recorded if "money" in data)
-    told = [data["next_renewal"] for data in recorded if "next_renewal" in data]
+    told = [data["next_renewal"] for data in recorded if data.get("next_renewal")]
     assert quote["next_renewal_after"] == (told[-1] if told else quote["next_renewal_before"])
     assert [f"plans.{name}" for name in quote["events"]] == [event["type"] for event in done(answer)["events"]]
     assert {data["effective_on"] for data in recorded if "effective_on" in data} <= {"2026-07-01"}

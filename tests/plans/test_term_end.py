@@ -146,7 +146,9 @@ def test_a_lapsed_plan_is_over() -> None:
 
 def test_a_line_that_was_cancelled_alone_is_left_out_of_the_new_term() -> None:
     given = with_large_meetings()
-    ending = folded(given.plan, [AddOnCancelled(bundle_id="b1", line_id="line-2", ends_on=JULY_1)], JUNE_11)
+    ending = folded(
+        given.plan, [AddOnCancelled(bundle_id="b1", line_id="line-2", ends_on=JULY_1, next_renewal=None)], JUNE_11
+    )
     (event,) = term_end.advance(ending, JULY_1, FOR_SALE)
     assert isinstance(event, PlanTermAdvanced)
     assert [line.line_id for line in event.lines] == ["line-1"]
@@ -154,7 +156,9 @@ def test_a_line_that_was_cancelled_alone_is_left_out_of_the_new_term() -> None:
 
 def test_a_line_bought_after_another_ended_has_an_id_of_its_own() -> None:
     given = with_large_meetings()
-    ending = folded(given.plan, [AddOnCancelled(bundle_id="b1", line_id="line-2", ends_on=JULY_1)], JUNE_11)
+    ending = folded(
+        given.plan, [AddOnCancelled(bundle_id="b1", line_id="line-2", ends_on=JULY_1, next_renewal=None)], JUNE_11
+    )
     begun = Given(plan=folded(ending, term_end.advance(ending, JULY_1, FOR_SALE), JULY_1))
     bought = begun.after(buy("storage_30", on=JULY_1))
     assert list(bought.known().lines) == ["line-1", "line-3"]

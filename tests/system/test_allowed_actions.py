@@ -19,6 +19,7 @@ OF_STANDING = {
     "no_pending_change",
     "already_cancelled",
     "not_cancelled",
+    "no_add_ons",
     "all_licences_assigned",
     "no_change",
 }
@@ -28,6 +29,7 @@ NAMES = {
     "buy_capacity": "capacities",
     "buy_add_on": "add-ons",
     "discard_pending_change": "discard-pending-change",
+    "cancel_line": "cancel-line",
     "cancel_plan": "cancel",
     "reinstate_plan": "reinstate",
     "assign_licence": "assign-licence",
@@ -96,6 +98,8 @@ def _body(action: str, card: Members, portal: Portal) -> Members:
             return {"sku": "phone_number_extra" if card["family"] == "phone" else "storage_30", "quantity": 1}
         case "buy_add_on":
             return {"sku": "phone_toll_free" if card["family"] == "phone" else "whiteboard_plus", "quantity": 1}
+        case "cancel_line":
+            return {"line_id": _a_live_line(card)}
         case "cancel_plan":
             return {"reason": "other", "cascade": True}
         case "assign_licence":
@@ -104,6 +108,11 @@ def _body(action: str, card: Members, portal: Portal) -> Members:
             return {"assignee": _somebody_in(portal, card["bundle_id"])}
         case _:
             return {}
+
+
+def _a_live_line(card: Members) -> str:
+    live = [line["line_id"] for line in card["lines"] if line["kind"] != "base" and line["ends_on"] is None]
+    return next(iter(live), "line-9")
 
 
 def _somebody_in(portal: Portal, bundle_id: str) -> str:

@@ -33,7 +33,7 @@ def apply(row: Members | None, envelope: Envelope) -> Members | None:
     else:
         fold = _FOLDS.get(envelope.type)  # an event of a kind we do not know still moves the revision
         changed = fold(row, envelope) if fold else {}
-    if "next_renewal" in body:
+    if body.get("next_renewal"):
         changed["next_renewal"] = _renewal(body["next_renewal"])
     changed["revision"] = envelope.revision
     changed["last_event_id"] = envelope.event_id
