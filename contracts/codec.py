@@ -19,6 +19,10 @@ EVENTS: dict[str, type[BaseModel]] = {
     "plans.CapacityPurchased": plans.CapacityPurchased,
     "plans.AddOnPurchased": plans.AddOnPurchased,
     "plans.AddOnCancelled": plans.AddOnCancelled,
+    "plans.AddOnReinstated": plans.AddOnReinstated,
+    "plans.CapacityResized": plans.CapacityResized,
+    "plans.PlanCycleChanged": plans.PlanCycleChanged,
+    "plans.PlanEditWarned": plans.PlanEditWarned,
     "plans.PlanCancelled": plans.PlanCancelled,
     "plans.PlanReinstated": plans.PlanReinstated,
     "plans.PlanTermAdvanced": plans.PlanTermAdvanced,
@@ -73,10 +77,18 @@ EVENTS: dict[str, type[BaseModel]] = {
     "renewals.RefundGranted": renewals.RefundGranted,
 }
 
+
+def _with_v2_products(book: Data) -> Data:
+    """No capacity was a tier of another, and reductions waited for the end of the term."""
+    new = {"tier_of": None, "credits_reductions": False}
+    return {name: [{**each, **new} for each in value] if name == "products" else value for name, value in book.items()}
+
+
 # One pure step each, from the version in the key to the next one. A missing key means: this version is current.
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     # Lines were cancelled with their bundle only.
     ("plans.AddOnCancelled", 1): lambda data: {**data, "next_renewal": None},
+    ("plans.PriceBookPublished", 1): _with_v2_products,
 }
 
 _NAMES = {model: name for name, model in EVENTS.items()}

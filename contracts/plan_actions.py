@@ -4,8 +4,8 @@ The decider of plans asks it before every command; the gateway asks it for every
 `PlanStanding`, so a button and a refusal cannot disagree.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import assert_never
@@ -24,10 +24,13 @@ class Privilege(StrEnum):
 
 class PlanAction(StrEnum):
     EDIT_PLAN = "edit_plan"
+    CHANGE_CYCLE = "change_cycle"
     BUY_CAPACITY = "buy_capacity"
+    RESIZE_CAPACITY = "resize_capacity"
     BUY_ADD_ON = "buy_add_on"
     DISCARD_PENDING_CHANGE = "discard_pending_change"
     CANCEL_LINE = "cancel_line"
+    REINSTATE_LINE = "reinstate_line"
     CANCEL_PLAN = "cancel_plan"
     REINSTATE_PLAN = "reinstate_plan"
     ASSIGN_LICENCE = "assign_licence"
@@ -48,19 +51,32 @@ class PlanStatus(StrEnum):
     ENDED = "ended"
 
 
+class LineKind(StrEnum):
+    BASE = "base"
+    CAPACITY = "capacity"
+    ADD_ON = "add_on"
+
+
+@dataclass(frozen=True, slots=True)
+class LineStanding:
+    """ending: cancelled, and served to the end of the term. pending: a change of it is scheduled."""
+
+    kind: LineKind
+    ending: bool = False
+    pending: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PlanStanding:
     """The facts about a plan that decide what may be done with it. ends_on: the end of its term, or of a cancelled
-    plan. live_addons: lines beside the base that are not cancelled. refunded: cancelled, and what was left of it given
-    back. holds: of its account."""
+    plan. lines: by id. refunded: cancelled, and what was left of it given back. holds: of its account."""
 
     status: PlanStatus
     one_month: bool
     ends_on: date
     licences: int
     assigned: int
-    pending_changes: int
-    live_addons: int = 0
+    lines: Mapping[str, LineStanding] = field(default_factory=dict)
     refunded: bool = False
     holds: frozenset[Hold] = frozenset()
 
@@ -85,8 +101,11 @@ def why_held(holds: Collection[Hold], cancelling: bool = False) -> str | None:
     return "unpaid_invoices" if Hold.UNPAID in holds and not cancelling else None
 
 
-def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges: frozenset[str]) -> str | None:
-    """The problem code that stands against `action` today, or None when it may be asked for."""
+def why_not(
+    action: PlanAction, standing: PlanStanding, today: date, privileges: frozenset[str], line_id: str | None = None
+) -> str | None:
+    """The problem code that stands against `action` today, or None when it may be asked for. line_id: one of the
+    plan's, when it is asked of that line alone."""
     if Privilege.SUBSCRIPTION_EDIT not in privileges:
         return "forbidden"
     status = standing_on(standing, today)
@@ -94,23 +113,18 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
         return "plan_ended"
     if action not in _LICENSING and (code := why_held(standing.holds, action in _CANCELLING)):
         return code
-    cancelled = status is PlanStatus.CANCEL_SCHEDULED
     if today >= standing.ends_on and action not in _LICENSING:
         return "renewal_due"
+    if code := _why_not_of_plan(action, standing, status is PlanStatus.CANCEL_SCHEDULED):
+        return code
+    asked = [standing.lines[line_id]] if line_id else list(standing.lines.values())
+    codes = [_why_not_of_line(action, line) for line in asked]
+    return None if not codes or None in codes else _first(codes)
+
+
+def _why_not_of_plan(action: PlanAction, standing: PlanStanding, cancelled: bool) -> str | None:
     match action:
-        case PlanAction.EDIT_PLAN | PlanAction.BUY_CAPACITY | PlanAction.BUY_ADD_ON:
-            if cancelled:
-                return "plan_cancelled"
-            return "one_month_plan" if standing.one_month else None
-        case PlanAction.DISCARD_PENDING_CHANGE:
-            if cancelled:
-                return "plan_cancelled"
-            return None if standing.pending_changes else "no_pending_change"
-        case PlanAction.CANCEL_LINE:
-            if cancelled:
-                return "already_cancelled"
-            return None if standing.live_addons else "no_add_ons"
-        case PlanAction.CANCEL_PLAN:
+        case PlanAction.CANCEL_PLAN | PlanAction.CANCEL_LINE:
             if cancelled:
                 return "already_cancelled"
             return "one_month_plan" if standing.one_month else None
@@ -122,20 +136,60 @@ def why_not(action: PlanAction, standing: PlanStanding, today: date, privileges:
             return "all_licences_assigned" if standing.assigned >= standing.licences else None
         case PlanAction.UNASSIGN_LICENCE:
             return None if standing.assigned else "no_change"
+        case PlanAction.DISCARD_PENDING_CHANGE | PlanAction.REINSTATE_LINE:
+            return "plan_cancelled" if cancelled else None
+        case (
+            PlanAction.EDIT_PLAN
+            | PlanAction.CHANGE_CYCLE
+            | PlanAction.BUY_CAPACITY
+            | PlanAction.RESIZE_CAPACITY
+            | PlanAction.BUY_ADD_ON
+        ):
+            if cancelled:
+                return "plan_cancelled"
+            return "one_month_plan" if standing.one_month else None
         case _:
             assert_never(action)
 
 
-def why_not_cancel_line(
-    standing: PlanStanding, today: date, privileges: frozenset[str], *, base: bool, ending: bool
-) -> str | None:
-    """The problem code that stands against cancelling one line. The base is cancelled as the plan (DOMAIN B1)."""
-    if ending and standing_on(standing, today) is PlanStatus.ACTIVE and not base:
-        return "line_cancelled" if Privilege.SUBSCRIPTION_EDIT in privileges else "forbidden"
-    code = why_not(PlanAction.CANCEL_LINE, standing, today, privileges)
-    return "base_line" if base and code in (None, "no_add_ons") else code
+def _why_not_of_line(action: PlanAction, line: LineStanding) -> str | None:
+    """What stands against an action on one line. The base is cancelled as the plan (DOMAIN B1)."""
+    match action:
+        case PlanAction.EDIT_PLAN:
+            return "line_cancelled" if line.ending else None
+        case PlanAction.RESIZE_CAPACITY:
+            if line.kind is not LineKind.CAPACITY:
+                return "not_a_capacity"
+            return "line_cancelled" if line.ending else None
+        case PlanAction.DISCARD_PENDING_CHANGE:
+            return None if line.pending else "no_pending_change"
+        case PlanAction.CANCEL_LINE:
+            if line.kind is LineKind.BASE:
+                return "base_line"
+            return "line_cancelled" if line.ending else None
+        case PlanAction.REINSTATE_LINE:
+            return None if line.ending else "line_not_cancelled"
+    return None
 
 
-def allowed_actions(standing: PlanStanding, today: date, privileges: frozenset[str]) -> dict[PlanAction, str | None]:
-    """Every action with the problem code that stands against it today, or None."""
-    return {action: why_not(action, standing, today, privileges) for action in PlanAction}
+def _first(codes: Collection[str | None]) -> str | None:
+    """Why none of a plan's lines will do: what is said of a line beside the base, if there is one."""
+    return next((code for code in codes if code not in ("base_line", "not_a_capacity")), next(iter(codes)))
+
+
+LINE_ACTIONS = (
+    PlanAction.EDIT_PLAN,
+    PlanAction.RESIZE_CAPACITY,
+    PlanAction.DISCARD_PENDING_CHANGE,
+    PlanAction.CANCEL_LINE,
+    PlanAction.REINSTATE_LINE,
+)
+
+
+def allowed_actions(
+    standing: PlanStanding, today: date, privileges: frozenset[str], line_id: str | None = None
+) -> dict[PlanAction, str | None]:
+    """Every action, or every one that can be asked of one line, with the problem code that stands against it today, or
+    None."""
+    of = LINE_ACTIONS if line_id else PlanAction
+    return {action: why_not(action, standing, today, privileges, line_id) for action in of}

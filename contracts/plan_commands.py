@@ -49,18 +49,38 @@ class StartPlanBody(Confirmable):
     currency: Currency | None = None
 
 
-class EditPlanBody(Confirmable):
-    """quantity or sku or both. line_id: the base line when left out. sku: another product, for the base line only."""
+class Edit(Confirmable):
+    """quantity or sku or both. effective_on: a later day of the term; at once, or a reduction at the end of the term,
+    when left out."""
 
     quantity: Quantity | None = None
     sku: Id | None = None
-    line_id: Id | None = None
+    effective_on: date | None = None
 
     @model_validator(mode="after")
     def _wants_something(self) -> Self:
         if self.quantity is None and self.sku is None:  # a form sent empty must not discard a pending change
             raise ValueError("say which quantity or which sku the line shall have")
         return self
+
+
+class EditPlanBody(Edit):
+    """line_id: the base line when left out. sku: another product, for the base line only."""
+
+    line_id: Id | None = None
+
+
+class ResizeCapacityBody(Edit):
+    """sku: another tier of the same capacity."""
+
+    line_id: Id
+
+
+class ChangeCycleBody(Confirmable):
+    """discard_pending: what is pending is discarded, rather than in the way (DOMAIN B7)."""
+
+    cycle: Literal[Cycle.MONTHLY, Cycle.ANNUAL]
+    discard_pending: bool = False
 
 
 class BuyCapacityBody(Confirmable):
@@ -85,6 +105,10 @@ class DiscardPendingChangeBody(Confirmable):
 
 class CancelLineBody(Confirmable):
     line_id: Id
+
+
+class ReinstateLineBody(CancelLineBody):
+    pass
 
 
 class CancelPlanBody(Confirmable):
@@ -141,12 +165,21 @@ class CommandAnswer(BaseModel):
     events: list[RecordedEvent]
 
 
+class DueLater(BaseModel):
+    """What a change that is scheduled will cost on its day, if nothing else changes before."""
+
+    on: date
+    money: Money
+
+
 class Quote(BaseModel):
-    """What a command would do, computed by the code that would do it. Nothing is recorded."""
+    """What a command would do, computed by the code that would do it. Nothing is recorded. due_later: of a change on a
+    later day of the term."""
 
     command: str
     effective_on: date
     due_now: Money
+    due_later: DueLater | None
     next_renewal_before: NextRenewal | None
     next_renewal_after: NextRenewal | None
     events: list[str]
@@ -157,10 +190,13 @@ class Quote(BaseModel):
 QuotedCommand = Literal[
     "start",
     "edit",
+    "change-cycle",
     "capacities",
+    "resize-capacity",
     "add-ons",
     "discard-pending-change",
     "cancel-line",
+    "reinstate-line",
     "cancel",
     "reinstate",
     "assign-licence",

@@ -114,10 +114,14 @@ class CancelReason(StrEnum):
 
 
 class DiscardReason(StrEnum):
+    """The last three are why a change did not take effect on its day."""
+
     ASKED = "asked"
     SUPERSEDED = "superseded"
     SAME_AS_PRESENT = "same_as_present"
     LICENCES_ASSIGNED = "licences_assigned"
+    PLAN_CANCELLED = "plan_cancelled"
+    ACCOUNT_HELD = "account_held"
 
 
 class EndReason(StrEnum):
@@ -171,9 +175,46 @@ class PlanEditDiscarded(Body):
     next_renewal: NextRenewal
 
 
+class PlanEditWarned(Body):
+    """A scheduled reduction will not take effect on its day if as many licences are assigned then as now (DOMAIN
+    B4)."""
+
+    bundle_id: Id
+    change_id: Id
+    line_id: Id
+    effective_on: date
+    assigned: Quantity
+    requested: Quantity
+
+
+class PlanCycleChanged(Body):
+    """A new term on another cycle began on the event's effective date, from which terms count now (DOMAIN M7). lines:
+    all that is served in it. money: the rest of the old term as credits, the whole new one as charges."""
+
+    bundle_id: Id
+    before: Cycle
+    after: Cycle
+    term_start: date
+    term_end: date
+    lines: tuple[PlanLine, ...]
+    money: Money
+    next_renewal: NextRenewal
+
+
 class CapacityPurchased(Body):
     bundle_id: Id
     line: PlanLine
+    money: Money
+    next_renewal: NextRenewal
+
+
+class CapacityResized(Body):
+    """A capacity has another size, or is another tier of its kind, from the event's effective date on."""
+
+    bundle_id: Id
+    before: PlanLine
+    after: PlanLine
+    direction: Direction
     money: Money
     next_renewal: NextRenewal
 
@@ -195,6 +236,14 @@ class AddOnCancelled(Body):
     line_id: Id
     ends_on: date
     next_renewal: NextRenewal | None
+
+
+class AddOnReinstated(Body):
+    """A line that was cancelled by itself goes on after all."""
+
+    bundle_id: Id
+    line_id: Id
+    next_renewal: NextRenewal
 
 
 class PlanCancelled(Body):
@@ -325,7 +374,8 @@ class Product(Body):
 
     prices: per currency, then per cycle; a rented device has what a month costs and, `once`, its list price. requires:
     bases of which one must be in the bundle (a capacity or add-on) or active in the account (a base, a device). grade:
-    the order of bases in a family, from small to large.
+    the order of bases in a family, from small to large. tier_of: a capacity may become another one that is a tier of
+    the same. credits_reductions: less of it is served, and given back, at once rather than at the end of the term (M6).
     """
 
     sku: Id
@@ -341,6 +391,8 @@ class Product(Body):
     includes: tuple[str, ...]
     sales_only: bool
     retired: bool
+    tier_of: Id | None = None
+    credits_reductions: bool = False
 
 
 class PriceBookPublished(Body):
@@ -373,9 +425,13 @@ PlanEvent = (
     | PlanEdited
     | PlanEditScheduled
     | PlanEditDiscarded
+    | PlanEditWarned
+    | PlanCycleChanged
     | CapacityPurchased
+    | CapacityResized
     | AddOnPurchased
     | AddOnCancelled
+    | AddOnReinstated
     | PlanCancelled
     | PlanReinstated
     | PlanTermAdvanced

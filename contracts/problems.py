@@ -47,7 +47,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "term_mismatch": ProblemType(409, "Add-ons share the cycle of their plan", "Use the cycle of the plan."),
     "second_base": ProblemType(409, "A plan has one base product", "Edit the plan, or start another one."),
     "not_a_base": ProblemType(409, "Only a base product can start a plan", "Buy it within a plan."),
-    "not_a_capacity": ProblemType(409, "This product is not a capacity", "Choose a capacity."),
+    "not_a_capacity": ProblemType(409, "This is not a capacity", "Choose a capacity."),
     "capacity_exists": ProblemType(409, "The plan has this capacity already", "Edit the quantity of its line."),
     "not_an_add_on": ProblemType(409, "This product is not an add-on", "Choose an add-on."),
     "add_on_exists": ProblemType(409, "The plan has this add-on already", "Edit the quantity of its line."),
@@ -69,7 +69,7 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "base_line": ProblemType(409, "The base is not cancelled alone", "Cancel the plan."),
     "line_cancelled": ProblemType(409, "The line is cancelled already", "It is served to the end of the term."),
-    "no_add_ons": ProblemType(409, "The plan has no line to cancel beside its base", "Cancel the plan."),
+    "line_not_cancelled": ProblemType(409, "The line is not cancelled", "Nothing needs to be done."),
     "refund_window_closed": ProblemType(
         409, "A refund is possible in the first 30 days of a term only", "Cancel without a refund."
     ),

@@ -65,12 +65,15 @@ class Offered(Answer):
 
 
 class PendingChange(Answer):
+    """at_risk: it will fail on its day if as many licences are assigned then as now."""
+
     change_id: str
     line_id: str
     direction: Direction
     effective_on: date
     before: Offered
     after: Offered
+    at_risk: bool
     banner: str
 
 

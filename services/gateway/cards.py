@@ -8,12 +8,13 @@ import orjson
 
 from contracts.plan_actions import (
     Hold,
+    LineKind,
+    LineStanding,
     PlanAction,
     PlanStanding,
     PlanStatus,
     allowed_actions,
     standing_on,
-    why_not_cancel_line,
 )
 from contracts.pricing import Price
 from contracts.terms import Cycle
@@ -61,18 +62,21 @@ def standing(row: Row, holds: frozenset[Hold] = frozenset()) -> PlanStanding:
         ends_on=date.fromisoformat(row["cancellation"]["ends_on"] if row["cancellation"] else row["term_end"]),
         licences=row["lines"][row["base"]]["quantity"],
         assigned=row["assigned"],
-        pending_changes=len(row["changes"]),
-        live_addons=sum(line != row["base"] and line not in row["ends"] for line in row["lines"]),
+        lines={line_id: _line_standing(row, line_id) for line_id in row["lines"]},
         refunded=bool(row["cancellation"] and row["cancellation"]["refund_requested"]),
         holds=holds,
     )
+
+
+def _line_standing(row: Row, line_id: str) -> LineStanding:
+    kind = LineKind(row["lines"][line_id]["kind"])
+    return LineStanding(kind, ending=line_id in row["ends"], pending=line_id in row["changes"])
 
 
 def card(row: Row, today: date, privileges: frozenset[str], holds: frozenset[Hold] = frozenset()) -> ProductCard:
     """today: in the plan's time zone. privileges: the caller's in this account. holds: the account's."""
     base = row["lines"][row["base"]]
     facts = standing(row, holds)
-    actions = allowed_actions(facts, today, privileges)
     return ProductCard(
         bundle_id=row["bundle_id"],
         name=base["name"],
@@ -87,13 +91,16 @@ def card(row: Row, today: date, privileges: frozenset[str], holds: frozenset[Hol
         time_zone=row["time_zone"],
         term=Term(start=row["term_start"], end=row["term_end"]),
         next_renewal=row["next_renewal"] and Renewal(**row["next_renewal"]),
-        pending_changes=[_pending(line_id, change) for line_id, change in row["changes"].items()],
+        pending_changes=[
+            _pending(line_id, change, facts.assigned if line_id == row["base"] else 0)
+            for line_id, change in row["changes"].items()
+        ],
         cancellation=row["cancellation"] and Cancellation(**row["cancellation"]),
         lines=[
-            _line(line, row["ends"].get(line_id), _cancel_line(row, line_id, facts, today, privileges))
+            _line(line, row["ends"].get(line_id), _permissions(facts, today, privileges, line_id))
             for line_id, line in row["lines"].items()
         ],
-        allowed_actions={action: Permission.of(code) for action, code in actions.items()},
+        allowed_actions=_permissions(facts, today, privileges),
         started_on=row["started_on"],
         started_event_id=row["started_event_id"],
         last_event_id=row["last_event_id"],
@@ -101,12 +108,11 @@ def card(row: Row, today: date, privileges: frozenset[str], holds: frozenset[Hol
     )
 
 
-def _cancel_line(
-    row: Row, line_id: str, facts: PlanStanding, today: date, privileges: frozenset[str]
+def _permissions(
+    facts: PlanStanding, today: date, privileges: frozenset[str], line_id: str | None = None
 ) -> dict[PlanAction, Permission]:
-    base, ending = line_id == row["base"], line_id in row["ends"]
-    code = why_not_cancel_line(facts, today, privileges, base=base, ending=ending)
-    return {PlanAction.CANCEL_LINE: Permission.of(code)}
+    codes = allowed_actions(facts, today, privileges, line_id)
+    return {action: Permission.of(code) for action, code in codes.items()}
 
 
 def _line(line: Row, ends_on: str | None, actions: dict[PlanAction, Permission]) -> CardLine:
@@ -115,7 +121,8 @@ def _line(line: Row, ends_on: str | None, actions: dict[PlanAction, Permission])
     return CardLine.model_validate({**shown, "allowed_actions": actions})
 
 
-def _pending(line_id: str, change: Row) -> PendingChange:
+def _pending(line_id: str, change: Row, assigned: int) -> PendingChange:
+    """assigned: licences of the line that somebody has."""
     before, after = _offered(change["before"]), _offered(change["after"])
     return PendingChange(
         change_id=change["change_id"],
@@ -124,6 +131,7 @@ def _pending(line_id: str, change: Row) -> PendingChange:
         effective_on=change["effective_on"],
         before=before,
         after=after,
+        at_risk=assigned > after.quantity,
         banner=f"{before.quantity} × {before.name} → {after.quantity} × {after.name} from {change['effective_on']}",
     )
 

@@ -6,14 +6,17 @@ from contracts.plan_commands import (
     BuyCapacityBody,
     CancelLineBody,
     CancelPlanBody,
+    ChangeCycleBody,
     DiscardPendingChangeBody,
     EditPlanBody,
     OpenAccountBody,
     PayInvoiceBody,
     PaymentMethodBody,
     PublishPriceBookBody,
+    ReinstateLineBody,
     ReinstatePlanBody,
     Request,
+    ResizeCapacityBody,
     RetireProductBody,
     StartPlanBody,
     UnassignLicenceBody,
@@ -33,6 +36,7 @@ _HELD = ("unpaid_invoices", "contract_managed", "account_on_hold")
 _STARTED = (*_SOLD, *_HELD, "currency_mismatch", "not_a_base", "date_out_of_range")
 _STANDING = ("plan_not_found", "plan_ended", "renewal_due", "date_out_of_range")
 _LIVE = ("plan_cancelled", "one_month_plan", *_HELD)
+_EDITED = (*_SOLD, *_LIVE, "line_not_found", "line_cancelled", "different_family", "capacity_exists", "no_change")
 _START_EXAMPLE = {"sku": "workplace_pro", "quantity": 5, "cycle": "monthly"}
 
 # Of a bundle: its name, the last part of the address, what it does, its body, an example, and its own refusals.
@@ -43,16 +47,15 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         "Change the licences or the product of a plan",
         EditPlanBody,
         {"quantity": 8},
-        (
-            *_SOLD,
-            *_LIVE,
-            "line_not_found",
-            "licences_assigned",
-            "different_family",
-            "not_a_base",
-            "no_change",
-            "line_cancelled",
-        ),
+        (*_EDITED, "licences_assigned", "not_a_base"),
+    ),
+    (
+        "change_cycle",
+        "change-cycle",
+        "Begin a new term on another cycle today",
+        ChangeCycleBody,
+        {"cycle": "annual"},
+        ("no_change", "pending_change", "cycle_unavailable", "amount_too_large", *_LIVE),
     ),
     (
         "buy_capacity",
@@ -61,6 +64,14 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         BuyCapacityBody,
         {"sku": "large_meeting_500", "quantity": 1},
         (*_SOLD, *_LIVE, "term_mismatch", "not_a_capacity", "second_base", "capacity_exists"),
+    ),
+    (
+        "resize_capacity",
+        "resize-capacity",
+        "Change the size or the tier of a capacity",
+        ResizeCapacityBody,
+        {"line_id": "line-2", "quantity": 2},
+        (*_EDITED, "not_a_capacity"),
     ),
     (
         "buy_add_on",
@@ -84,7 +95,15 @@ _CHANGES: tuple[tuple[str, str, str, type[Request], Example, tuple[str, ...]], .
         "Cancel a line beside the base at the end of the term",
         CancelLineBody,
         {"line_id": "line-2"},
-        ("line_not_found", "base_line", "line_cancelled", "no_add_ons", "already_cancelled", "one_month_plan", *_HELD),
+        ("line_not_found", "base_line", "line_cancelled", "already_cancelled", "one_month_plan", *_HELD),
+    ),
+    (
+        "reinstate_line",
+        "reinstate-line",
+        "Keep a line that was cancelled by itself",
+        ReinstateLineBody,
+        {"line_id": "line-2"},
+        ("line_not_found", "line_not_cancelled", "plan_cancelled", "requirement_unmet", *_HELD),
     ),
     (
         "cancel_plan",

@@ -27,6 +27,11 @@ def _closed(reason: str, message: str) -> Example:
     return {"allowed": False, "reason": reason, "message": message}
 
 
+_NOT_A_CAPACITY = _closed("not_a_capacity", "This is not a capacity")
+_BASE_LINE = _closed("base_line", "The base is not cancelled alone")
+_LINE_NOT_CANCELLED = _closed("line_not_cancelled", "The line is not cancelled")
+
+
 def _offered(quantity: int) -> Example:
     return {
         "sku": "workplace_pro",
@@ -76,6 +81,7 @@ _CARD = {
             "effective_on": "2026-02-28",
             "before": _offered(8),
             "after": _offered(6),
+            "at_risk": False,
             "banner": "8 × Workplace Pro → 6 × Workplace Pro from 2026-02-28",
         }
     ],
@@ -87,15 +93,24 @@ _CARD = {
             "kind": "base",
             "price": _PRICE,
             "ends_on": None,
-            "allowed_actions": {"cancel_line": _closed("base_line", "The base is not cancelled alone")},
+            "allowed_actions": {
+                "edit_plan": _OPEN,
+                "resize_capacity": _NOT_A_CAPACITY,
+                "discard_pending_change": _OPEN,
+                "cancel_line": _BASE_LINE,
+                "reinstate_line": _LINE_NOT_CANCELLED,
+            },
         }
     ],
     "allowed_actions": {
         "edit_plan": _OPEN,
+        "change_cycle": _OPEN,
         "buy_capacity": _OPEN,
+        "resize_capacity": _NOT_A_CAPACITY,
         "buy_add_on": _OPEN,
         "discard_pending_change": _OPEN,
-        "cancel_line": _closed("no_add_ons", "The plan has no line to cancel beside its base"),
+        "cancel_line": _BASE_LINE,
+        "reinstate_line": _LINE_NOT_CANCELLED,
         "cancel_plan": _OPEN,
         "reinstate_plan": _closed("not_cancelled", "The plan is not cancelled"),
         "assign_licence": _OPEN,
@@ -232,6 +247,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "command": "edit",
         "effective_on": "2026-02-10",
         "due_now": {"currency": "USD", "net_minor": 3277, "lines": [_CHARGE]},
+        "due_later": None,
         "next_renewal_before": _renewal(5),
         "next_renewal_after": _renewal(8),
         "events": ["PlanEdited"],

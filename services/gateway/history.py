@@ -103,7 +103,13 @@ _WORDS: dict[str, Callable[[_Facts], str]] = {
     "PlanEditDiscarded": lambda e: f"Pending change discarded: {_spoken(e.reason)}",
     "AddOnPurchased": lambda e: f"Add-on bought: {_line(e.line)}{e.charged()}",
     "CapacityPurchased": lambda e: f"Capacity bought: {_line(e.line)}{e.charged()}",
-    "AddOnCancelled": lambda e: f"Add-on cancelled, until {e.ends_on}",
+    "PlanEditWarned": lambda e: (
+        f"The reduction to {e.requested} on {e.effective_on} will fail: {e.assigned} licences are assigned"
+    ),
+    "PlanCycleChanged": lambda e: f"Changed from {e.before} to {e.after}: a new term to {e.term_end}{e.charged()}",
+    "CapacityResized": lambda e: f"Capacity resized: {e.change()}{e.charged()}",
+    "AddOnCancelled": lambda e: f"Line cancelled, until {e.ends_on}",
+    "AddOnReinstated": lambda e: "Cancelled line goes on after all",
     "PlanCancelled": lambda e: f"Plan cancelled, until {e.ends_on}: {_spoken(e.reason)}{e.charged()}",
     "PlanReinstated": lambda e: "Plan reinstated",
     "PlanTermAdvanced": lambda e: f"New term from {e.term_start} to {e.term_end}: {_lines(e.lines)}{e.charged()}",

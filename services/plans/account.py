@@ -48,6 +48,9 @@ class Account:
         due = {invoice_id: minor or 0 for (hold, invoice_id), minor in self.holds.items() if hold is Hold.UNPAID}
         return {"ids": list(due), "amount_minor": sum(due.values()), "currency": self.currency}
 
+    def refused(self, reason: str) -> Refused:
+        return Refused(reason, **self.unpaid()) if reason == "unpaid_invoices" else Refused(reason)
+
 
 def decide(command: OpenAccount, account: Account | None) -> list[AccountEvent]:
     """Raises Refused time_zone_unknown, or account_exists when it is open with other terms. Empty: already so."""

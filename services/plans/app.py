@@ -27,7 +27,7 @@ from . import account, account_routes, catalogue, plan
 from .application import BOOK, Application
 from .billing_management import BillingAccounts
 from .bundle_index import BundleIndex
-from .calendar import Endings, Requotes
+from .calendar import Edits, Endings, Requotes, Warnings
 from .personal import open_records
 from .quotes import QuoteTokens
 from .reactions import RenewalReactions
@@ -66,7 +66,8 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
             )
             billing = BillingAccounts(application.accounts, records, clock, b"personal records" + secret)
             plans, accounts, books = application.plans, application.accounts, application.catalogue
-            reactions = RenewalReactions(plans, accounts, books, f"catalogue-{BOOK}", clock)
+            edits = Edits(index, plans, accounts, books, f"catalogue-{BOOK}", clock)
+            reactions = RenewalReactions(plans, accounts, books, f"catalogue-{BOOK}", edits, clock)
             feed = FeedClient(settings.renewals_url, session, ServiceToken(settings.service_token_file))
             async with open_checkpoints("plans", settings) as progress:
                 # Renewals follow plans, and plans renewals: neither waits for the other to be ready.
@@ -78,7 +79,12 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                     settings.partitions,
                     progress.shared,
                 )
-                agendas: list[Agenda] = [Endings(index, plans, clock), Requotes(index, plans, books, clock)]
+                agendas: list[Agenda] = [
+                    Warnings(index, plans, clock),
+                    edits,
+                    Endings(index, plans, clock),
+                    Requotes(index, plans, books, clock),
+                ]
                 settler = Settler(store, clock, agendas, [consumer.followers[Owner.RENEWALS]])
                 async with consuming(consumer, metrics), punctual(settler):
                     yield {

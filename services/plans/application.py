@@ -31,6 +31,7 @@ from .catalogue import Catalogue
 from .commands import OpenAccount, PublishPriceBook
 from .plan import Plan
 from .requests import plan_command
+from .scheduled import due_later
 
 SELLER = "seller"  # the account of facts that belong to no customer
 BOOK = "standard"
@@ -165,7 +166,8 @@ class Application:
         token = self.tokens.issue(decision.terms(revision, events), expires_at)
         before = plan.told if plan else None
         currency = decision.account.currency
-        return quotes.quote(decision.asked.name, events, before, currency, decision.on, token, expires_at)
+        later = due_later(plan, events)
+        return quotes.quote(decision.asked.name, events, before, later, currency, decision.on, token, expires_at)
 
 
 @dataclass(frozen=True, slots=True)

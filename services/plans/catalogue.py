@@ -63,15 +63,19 @@ class Catalogue:
         return begun[-1].products[sku]
 
     def renewed(self, line: PlanLine, on: date, currency: Currency, cycle: Cycle) -> PlanLine:
-        """A line at the prices of a term that begins on a day: those of the newest book that is in force for existing
-        customers by then, unless the line has a newer one already, or is in that book no more (DOMAIN B10)."""
+        """A line at the prices of a term that begins on a day, or as it is where it has none."""
+        return self.priced(line, on, currency, cycle) or line
+
+    def priced(self, line: PlanLine, on: date, currency: Currency, cycle: Cycle) -> PlanLine | None:
+        """A line at the prices of the newest book that is in force for existing customers by a day, or of its own where
+        that is newer (DOMAIN B10). None when the product is not in that book, or not on that cycle."""
         own = next((book for book in self.books if book.published.book_version == line.book_version), None)
         begun = [book for book in self.books if _for_existing_from(book) <= on or book is own]
         newest = max(begun, key=_age, default=None)
         product = newest.products.get(line.sku) if newest else None
         price = product.prices.get(currency, {}).get(cycle) if product else None
         if newest is None or price is None:
-            return line
+            return None
         repriced = {"price": price, "total_minor": price.total_minor(line.quantity)}
         return line.model_copy(update={**repriced, "book_version": newest.published.book_version})
 

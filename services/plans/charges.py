@@ -31,6 +31,16 @@ def money(plan: Plan, parts: Iterable[MoneyLine] = ()) -> Money:
     return Money(currency=plan.currency, net_minor=net_minor, lines=lines)
 
 
+def edit_money(plan: Plan, before: PlanLine, after: PlanLine, on: date) -> Money:
+    """More of the same: the rest of the difference. Another product: credit the old rest, charge the new one (M6)."""
+    if before.sku != after.sku:
+        return money(plan, [credit(plan, before, on), charge(plan, after, after.total_minor, after.quantity, on)])
+    delta = after.total_minor - before.total_minor
+    if delta < 0:  # less of it; or, with volume tiers, more units at a lower total
+        return money(plan, [credit(plan, before, on, full_minor=-delta)])
+    return money(plan, [charge(plan, after, delta, after.quantity - before.quantity, on)])
+
+
 def _part(
     plan: Plan, line: PlanLine, part: Literal["charge", "credit"], full_minor: int, quantity: int, on: date
 ) -> MoneyLine:

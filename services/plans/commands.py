@@ -34,11 +34,28 @@ class StartPlan(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPlan(Asked):
-    """line_id: the base line when None. sku: another product for the base line."""
+    """line_id: the base line when None. sku: another product for the base line. effective_on: as in `contracts`."""
 
     quantity: int | None = None
     sku: str | None = None
+    effective_on: date | None = None
     line_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResizeCapacity(Asked):
+    """sku: another tier of the same capacity."""
+
+    line_id: str
+    quantity: int | None = None
+    sku: str | None = None
+    effective_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCycle(Asked):
+    cycle: Cycle
+    discard_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +79,11 @@ class DiscardPendingChange(Asked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelLine(Asked):
+    line_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinstateLine(Asked):
     line_id: str
 
 
@@ -91,10 +113,13 @@ class UnassignLicence(Asked):
 PlanCommand = (
     StartPlan
     | EditPlan
+    | ChangeCycle
     | BuyCapacity
+    | ResizeCapacity
     | BuyAddOn
     | DiscardPendingChange
     | CancelLine
+    | ReinstateLine
     | CancelPlan
     | ReinstatePlan
     | AssignLicence

@@ -6,19 +6,23 @@ from datetime import date
 from typing import assert_never
 
 from contracts.money import Currency, within_range
-from contracts.plan_actions import PlanStanding, PlanStatus
+from contracts.plan_actions import LineKind, LineStanding, PlanStanding, PlanStatus
 from contracts.plans import (
     AddOnCancelled,
     AddOnPurchased,
+    AddOnReinstated,
     CapacityPurchased,
+    CapacityResized,
     LicenceAssigned,
     LicenceUnassigned,
     Money,
     NextRenewal,
     PlanCancelled,
+    PlanCycleChanged,
     PlanEditDiscarded,
     PlanEdited,
     PlanEditScheduled,
+    PlanEditWarned,
     PlanEnded,
     PlanEvent,
     PlanLapsed,
@@ -43,11 +47,12 @@ def _unchanged(line: PlanLine) -> PlanLine:
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """A line as it will be from the end of the term on."""
+    """A line as it will be from a later day of the term on, or from its end. warned: that it will fail."""
 
     change_id: str
     after: PlanLine
     effective_on: date
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,12 @@ class Plan:
             ends_on=self.cancellation.ends_on if self.cancellation else self.term.end,
             licences=self.base.quantity,
             assigned=len(self.assigned),
-            pending_changes=len(self.pending),
-            live_addons=len(self.live_addons()),
+            lines={line_id: self._line_standing(line_id, line) for line_id, line in self.lines.items()},
             refunded=self.cancellation is not None and self.cancellation.refunded,
         )
+
+    def _line_standing(self, line_id: str, line: PlanLine) -> LineStanding:
+        return LineStanding(LineKind(line.kind), ending=line_id in self.ending, pending=line_id in self.pending)
 
     def _status(self) -> PlanStatus:
         if self.ended_on:
@@ -153,11 +160,21 @@ def evolve(plan: Plan | None, event: PlanEvent, effective_on: date) -> Plan:
         case PlanEditScheduled():
             change = PendingChange(event.change_id, event.after, event.effective_on)
             return replace(plan, pending={**plan.pending, event.after.line_id: change})
+        case PlanEditWarned():
+            warned = replace(plan.pending[event.line_id], warned=True)
+            return replace(plan, pending={**plan.pending, event.line_id: warned})
         case PlanEditDiscarded():
             return _without_pending(plan, event.change_id)
         case CapacityPurchased() | AddOnPurchased():
             bought = replace(plan, bought_lines=plan.bought_lines + 1)
             return _charged(_with_line(bought, event.line), event.money)
+        case CapacityResized():
+            return _charged(_with_line(plan, event.after), event.money)
+        case PlanCycleChanged():
+            return _cycle_changed(plan, event)
+        case AddOnReinstated():
+            back = {event.line_id}
+            return replace(plan, ending=plan.ending - back, ended_alone=plan.ended_alone - back)
         case AddOnCancelled():
             alone = {event.line_id} if event.next_renewal else set()
             return replace(plan, ending=plan.ending | {event.line_id}, ended_alone=plan.ended_alone | alone)
@@ -198,16 +215,26 @@ def _started(event: PlanStarted, effective_on: date) -> Plan:
 
 
 def _advanced(plan: Plan, event: PlanTermAdvanced) -> Plan:
-    begun = replace(
+    begun = _begun(plan, Period(event.term_start, event.term_end), event.lines)
+    return _charged(replace(begun, term_number=event.number), event.money)
+
+
+def _cycle_changed(plan: Plan, event: PlanCycleChanged) -> Plan:
+    begun = _begun(plan, Period(event.term_start, event.term_end), event.lines)
+    begun = replace(begun, cycle=event.after, anchor_on=event.term_start, term_number=0)
+    new_term = tuple(line for line in event.money.lines if line.part == "charge")  # the credits are of the old one
+    return _charged(begun, event.money.model_copy(update={"lines": new_term}))
+
+
+def _begun(plan: Plan, term: Period, lines: tuple[PlanLine, ...]) -> Plan:
+    return replace(
         plan,
-        term=Period(event.term_start, event.term_end),
-        term_number=event.number,
-        lines={line.line_id: line for line in event.lines},
+        term=term,
+        lines={line.line_id: line for line in lines},
         charged_minor={},
         ending=frozenset(),
         ended_alone=frozenset(),
     )
-    return _charged(begun, event.money)
 
 
 def _cancelled(plan: Plan, event: PlanCancelled) -> Plan:

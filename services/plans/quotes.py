@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from contracts.money import Currency
-from contracts.plan_commands import Quote
+from contracts.plan_commands import DueLater, Quote
 from contracts.plans import Money, MoneyLine, NextRenewal
 from contracts.problems import Refused
 
@@ -88,6 +88,7 @@ def quote(
     command: str,
     events: Sequence[BaseModel],
     before: NextRenewal | None,
+    later: DueLater | None,
     currency: Currency,
     on: date,
     token: str,
@@ -97,6 +98,7 @@ def quote(
         command=command,
         effective_on=on,
         due_now=due_now(events, currency),
+        due_later=later,
         next_renewal_before=before,
         next_renewal_after=next_renewal_after(events, before),
         events=[type(event).__name__ for event in events],

@@ -14,7 +14,7 @@ from services.chassis.policies import caused_by
 
 from . import term_end
 from .account import Account, lift_hold, place_hold
-from .calendar import SERVICE
+from .calendar import SERVICE, Edits
 from .catalogue import Catalogue
 from .plan import Plan
 
@@ -30,10 +30,11 @@ class RenewalReactions:
         accounts: CommandHandler[Account],
         books: CommandHandler[Catalogue],
         stream: str,
+        edits: Edits,
         clock: Clock,
     ) -> None:
         self._plans, self._accounts, self._books = plans, accounts, books
-        self._stream, self._clock = stream, clock
+        self._stream, self._edits, self._clock = stream, edits, clock
 
     async def react(self, event: Envelope) -> None:
         match event.type:
@@ -55,6 +56,7 @@ class RenewalReactions:
             return term_end.advance(plan, renewal.due_on, catalogue)
 
         for bundle_id in renewal.bundle_ids:
+            await self._edits.before(bundle_id, event.account_id, renewal.due_on)
             metadata = caused_by(event, SERVICE, self._clock, bundle_id, renewal.due_on.isoformat())
             await self._plans.handle(f"plan-{bundle_id}", Command(metadata), decide)
 

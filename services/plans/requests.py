@@ -10,10 +10,13 @@ from contracts.plan_commands import (
     BuyCapacityBody,
     CancelLineBody,
     CancelPlanBody,
+    ChangeCycleBody,
     Confirmable,
     DiscardPendingChangeBody,
     EditPlanBody,
+    ReinstateLineBody,
     ReinstatePlanBody,
+    ResizeCapacityBody,
     StartPlanBody,
     UnassignLicenceBody,
 )
@@ -24,10 +27,13 @@ from .commands import (
     BuyCapacity,
     CancelLine,
     CancelPlan,
+    ChangeCycle,
     DiscardPendingChange,
     EditPlan,
     PlanCommand,
+    ReinstateLine,
     ReinstatePlan,
+    ResizeCapacity,
     StartPlan,
     UnassignLicence,
 )
@@ -35,10 +41,13 @@ from .commands import (
 # The last part of the address of a command on a bundle, and of its quote.
 CHANGES: dict[str, type[Confirmable]] = {
     "edit": EditPlanBody,
+    "change-cycle": ChangeCycleBody,
     "capacities": BuyCapacityBody,
+    "resize-capacity": ResizeCapacityBody,
     "add-ons": BuyAddOnBody,
     "discard-pending-change": DiscardPendingChangeBody,
     "cancel-line": CancelLineBody,
+    "reinstate-line": ReinstateLineBody,
     "cancel": CancelPlanBody,
     "reinstate": ReinstatePlanBody,
     "assign-licence": AssignLicenceBody,
@@ -63,12 +72,18 @@ def plan_command(
             return StartPlan(**asked, account_bases=account_bases)
         case EditPlanBody():
             return EditPlan(**asked)
+        case ChangeCycleBody():
+            return ChangeCycle(**asked)
+        case ResizeCapacityBody():
+            return ResizeCapacity(**asked)
         case BuyCapacityBody():
             return BuyCapacity(**asked)
         case BuyAddOnBody():
             return BuyAddOn(**asked)
         case DiscardPendingChangeBody():
             return DiscardPendingChange(**asked)
+        case ReinstateLineBody():  # before CancelLineBody, whose subclass it is
+            return ReinstateLine(**asked)
         case CancelLineBody():
             return CancelLine(**asked)
         case CancelPlanBody():

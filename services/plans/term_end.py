@@ -6,17 +6,13 @@ Pure. Nobody is asked for a privilege here: these are commands of the calendar, 
 from datetime import date
 
 from contracts.plans import (
-    Direction,
-    DiscardReason,
     EndReason,
     Money,
-    NextRenewal,
     PlanEditDiscarded,
     PlanEdited,
     PlanEnded,
     PlanEvent,
     PlanLapsed,
-    PlanLine,
     PlanTermAdvanced,
     RenewalRequoted,
 )
@@ -24,12 +20,9 @@ from contracts.terms import Cycle, term
 
 from .catalogue import Catalogue
 from .charges import charge, money
-from .plan import BASE_LINE, PendingChange, Plan, evolve
-
-
-def next_renewal(plan: Plan, catalogue: Catalogue) -> NextRenewal:
-    """What the next term will cost by the price books known now. Raises AmountTooLarge."""
-    return plan.next_renewal(lambda line: _renewed(plan, line, catalogue))
+from .plan import Plan, evolve
+from .scheduled import edited
+from .telling import next_renewal, renewed
 
 
 def advance(plan: Plan | None, due_on: date, catalogue: Catalogue) -> list[PlanEvent]:
@@ -42,7 +35,7 @@ def advance(plan: Plan | None, due_on: date, catalogue: Catalogue) -> list[PlanE
     events: list[PlanEdited | PlanEditDiscarded] = []
     for line_id, pending in plan.pending.items():
         if line_id not in plan.ending:
-            events.append(_taking_effect(plan, line_id, pending, due_on))
+            events.append(edited(plan, pending, line_id))
             plan = evolve(plan, events[-1], due_on)
     advanced = _next_term(plan, due_on, catalogue)
     # The edits, too, tell what comes after the new term: the renewal of this day is under way, and is not told anew.
@@ -81,32 +74,10 @@ def requote(plan: Plan | None, book_version: int, catalogue: Catalogue) -> list[
     return [RenewalRequoted(bundle_id=plan.bundle_id, book_version=book_version, next_renewal=quoted)]
 
 
-def _taking_effect(plan: Plan, line_id: str, pending: PendingChange, on: date) -> PlanEdited | PlanEditDiscarded:
-    """A scheduled edit on its day. Fewer licences than are assigned by now stay as they were (DOMAIN B4)."""
-    if line_id == BASE_LINE and pending.after.quantity < len(plan.assigned):
-        return PlanEditDiscarded(
-            bundle_id=plan.bundle_id,
-            change_id=pending.change_id,
-            line_id=line_id,
-            reason=DiscardReason.LICENCES_ASSIGNED,
-            next_renewal=plan.next_renewal(),
-        )
-    before = plan.lines[line_id]
-    return PlanEdited(
-        bundle_id=plan.bundle_id,
-        before=before,
-        after=pending.after,
-        direction=Direction.DOWN if pending.after.total_minor < before.total_minor else Direction.UP,
-        change_id=pending.change_id,
-        money=Money(currency=plan.currency, net_minor=0, lines=()),  # the whole new term is charged right after
-        next_renewal=plan.next_renewal(),
-    )
-
-
 def _next_term(plan: Plan, due_on: date, catalogue: Catalogue) -> PlanTermAdvanced:
     number = plan.term_number + 1
     period = term(plan.anchor_on, plan.cycle, number)
-    lines = tuple(_renewed(plan, line, catalogue) for line_id, line in plan.lines.items() if line_id not in plan.ending)
+    lines = tuple(renewed(plan, line, catalogue) for line_id, line in plan.lines.items() if line_id not in plan.ending)
     advanced = PlanTermAdvanced(
         bundle_id=plan.bundle_id,
         cadence=plan.cycle,
@@ -120,7 +91,3 @@ def _next_term(plan: Plan, due_on: date, catalogue: Catalogue) -> PlanTermAdvanc
     begun = evolve(plan, advanced, due_on)
     charges = [charge(begun, line, line.total_minor, line.quantity, due_on) for line in lines]
     return advanced.model_copy(update={"money": money(begun, charges), "next_renewal": next_renewal(begun, catalogue)})
-
-
-def _renewed(plan: Plan, line: PlanLine, catalogue: Catalogue) -> PlanLine:
-    return catalogue.renewed(line, plan.term.end, plan.currency, plan.cycle)

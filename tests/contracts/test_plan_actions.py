@@ -7,6 +7,8 @@ from itertools import product
 import pytest
 
 from contracts.plan_actions import (
+    LineKind,
+    LineStanding,
     PlanAction,
     PlanStanding,
     PlanStatus,
@@ -20,22 +22,38 @@ from contracts.problems import PROBLEMS
 EDITOR = frozenset({Privilege.SUBSCRIPTION_EDIT})
 VIEWER = frozenset(set(Privilege) - {Privilege.SUBSCRIPTION_EDIT})
 JUNE_30, JULY_1 = date(2026, 6, 30), date(2026, 7, 1)
-ACTIVE = PlanStanding(
-    PlanStatus.ACTIVE, one_month=False, ends_on=JULY_1, licences=9, assigned=3, pending_changes=0, live_addons=1
-)
+LINES = {"line-1": LineStanding(LineKind.BASE), "line-2": LineStanding(LineKind.CAPACITY)}
+ACTIVE = PlanStanding(PlanStatus.ACTIVE, one_month=False, ends_on=JULY_1, licences=9, assigned=3, lines=LINES)
 CANCELLED = replace(ACTIVE, status=PlanStatus.CANCEL_SCHEDULED)
 ONE_MONTH = replace(ACTIVE, one_month=True)
+WITH_PENDING = replace(ACTIVE, lines={**LINES, "line-1": LineStanding(LineKind.BASE, pending=True)})
 A = PlanAction
+KEPT = {A.REINSTATE_PLAN: "not_cancelled", A.REINSTATE_LINE: "line_not_cancelled"}
 OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
-    "active": (ACTIVE, {A.DISCARD_PENDING_CHANGE: "no_pending_change", A.REINSTATE_PLAN: "not_cancelled"}),
-    "with a pending change": (replace(ACTIVE, pending_changes=1), {A.REINSTATE_PLAN: "not_cancelled"}),
+    "active": (ACTIVE, {**KEPT, A.DISCARD_PENDING_CHANGE: "no_pending_change"}),
+    "with a pending change": (WITH_PENDING, KEPT),
+    "of its base alone": (
+        replace(WITH_PENDING, lines={"line-1": LineStanding(LineKind.BASE, pending=True)}),
+        {**KEPT, A.CANCEL_LINE: "base_line", A.RESIZE_CAPACITY: "not_a_capacity"},
+    ),
+    "with an add-on": (
+        replace(WITH_PENDING, lines={"line-1": LINES["line-1"], "line-3": LineStanding(LineKind.ADD_ON, pending=True)}),
+        {**KEPT, A.RESIZE_CAPACITY: "not_a_capacity"},
+    ),
+    "with a cancelled line": (
+        replace(WITH_PENDING, lines={**WITH_PENDING.lines, "line-2": LineStanding(LineKind.CAPACITY, ending=True)}),
+        {A.REINSTATE_PLAN: "not_cancelled", A.CANCEL_LINE: "line_cancelled", A.RESIZE_CAPACITY: "line_cancelled"},
+    ),
     "cancelled": (
         CANCELLED,
         {
             A.EDIT_PLAN: "plan_cancelled",
+            A.CHANGE_CYCLE: "plan_cancelled",
             A.BUY_CAPACITY: "plan_cancelled",
+            A.RESIZE_CAPACITY: "plan_cancelled",
             A.BUY_ADD_ON: "plan_cancelled",
             A.DISCARD_PENDING_CHANGE: "plan_cancelled",
+            A.REINSTATE_LINE: "plan_cancelled",
             A.CANCEL_LINE: "already_cancelled",
             A.CANCEL_PLAN: "already_cancelled",
         },
@@ -43,22 +61,19 @@ OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
     "of one month": (
         ONE_MONTH,
         {
+            **KEPT,
             A.EDIT_PLAN: "one_month_plan",
+            A.CHANGE_CYCLE: "one_month_plan",
             A.BUY_CAPACITY: "one_month_plan",
+            A.RESIZE_CAPACITY: "one_month_plan",
             A.BUY_ADD_ON: "one_month_plan",
             A.DISCARD_PENDING_CHANGE: "no_pending_change",
+            A.CANCEL_LINE: "one_month_plan",
             A.CANCEL_PLAN: "one_month_plan",
-            A.REINSTATE_PLAN: "not_cancelled",
         },
     ),
-    "full": (
-        replace(ACTIVE, assigned=9, pending_changes=1),
-        {A.REINSTATE_PLAN: "not_cancelled", A.ASSIGN_LICENCE: "all_licences_assigned"},
-    ),
-    "unassigned": (
-        replace(ACTIVE, assigned=0, pending_changes=1),
-        {A.REINSTATE_PLAN: "not_cancelled", A.UNASSIGN_LICENCE: "no_change"},
-    ),
+    "full": (replace(WITH_PENDING, assigned=9), {**KEPT, A.ASSIGN_LICENCE: "all_licences_assigned"}),
+    "unassigned": (replace(WITH_PENDING, assigned=0), {**KEPT, A.UNASSIGN_LICENCE: "no_change"}),
 }
 
 
@@ -92,3 +107,34 @@ def test_a_plan_that_renews_is_left_alone_until_its_new_term_has_begun_but_for_i
     told = allowed_actions(ACTIVE, JULY_1, EDITOR)
     assert {action for action, code in told.items() if code is None} == {A.ASSIGN_LICENCE, A.UNASSIGN_LICENCE}
     assert set(told.values()) == {None, "renewal_due"}
+
+
+def test_a_line_is_told_what_can_be_done_with_it_alone() -> None:
+    lines = {
+        "line-1": LineStanding(LineKind.BASE),
+        "line-2": LineStanding(LineKind.CAPACITY, pending=True),
+        "line-3": LineStanding(LineKind.ADD_ON, ending=True),
+    }
+    standing = replace(ACTIVE, lines=lines)
+    told = {line: allowed_actions(standing, JUNE_30, EDITOR, line) for line in lines}
+    assert told["line-1"] == {
+        A.EDIT_PLAN: None,
+        A.RESIZE_CAPACITY: "not_a_capacity",
+        A.DISCARD_PENDING_CHANGE: "no_pending_change",
+        A.CANCEL_LINE: "base_line",
+        A.REINSTATE_LINE: "line_not_cancelled",
+    }
+    assert {action for action, code in told["line-2"].items() if code} == {A.REINSTATE_LINE}
+    assert told["line-3"] == {
+        A.EDIT_PLAN: "line_cancelled",
+        A.RESIZE_CAPACITY: "not_a_capacity",
+        A.DISCARD_PENDING_CHANGE: "no_pending_change",
+        A.CANCEL_LINE: "line_cancelled",
+        A.REINSTATE_LINE: None,
+    }
+
+
+def test_what_stands_against_the_plan_stands_against_its_lines() -> None:
+    for standing in (CANCELLED, ONE_MONTH):
+        whole, line = (allowed_actions(standing, JUNE_30, EDITOR, of) for of in (None, "line-2"))
+        assert {action: whole[action] for action in line} == line

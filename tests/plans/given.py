@@ -115,6 +115,11 @@ class Outcome:
         assert [type(event) for event in self.events] == list(expected)
         return self.events[-1]
 
+    def then_is_charged(self) -> int:
+        """What it costs now, in minor units."""
+        assert self.refused is None, f"{self.refused} {self.refused.facts if self.refused else ''}"
+        return sum(event.money.net_minor for event in self.events)
+
     def then_refused(self, code: str, **facts: Any) -> None:
         assert self.refused is not None, f"nobody refused {self.events}"
         assert self.refused.code == code
@@ -151,6 +156,14 @@ def edit(quantity: int | None = None, on: date = JUNE_11, **members: Any) -> Any
     return asked(c.EditPlan, on, quantity=quantity, **members)
 
 
+def resize(line_id: str = "line-2", on: date = JUNE_11, **members: Any) -> Any:
+    return asked(c.ResizeCapacity, on, line_id=line_id, **members)
+
+
+def change_cycle(cycle: Cycle, on: date = JUNE_11, **members: Any) -> Any:
+    return asked(c.ChangeCycle, on, cycle=cycle, **members)
+
+
 def buy(sku: str = "large_meeting_500", quantity: int = 1, on: date = JUNE_11, **members: Any) -> Any:
     return asked(c.BuyCapacity, on, sku=sku, quantity=quantity, **members)
 
@@ -169,6 +182,10 @@ def cancel_line(line_id: str = "line-2", on: date = JUNE_11, **members: Any) -> 
 
 def cancel(on: date = JUNE_11, **members: Any) -> Any:
     return asked(c.CancelPlan, on, **{"reason": CancelReason.TOO_EXPENSIVE, **members})
+
+
+def reinstate_line(line_id: str = "line-2", on: date = JUNE_11, **members: Any) -> Any:
+    return asked(c.ReinstateLine, on, line_id=line_id, **members)
 
 
 def reinstate(on: date = JUNE_11, **members: Any) -> Any:

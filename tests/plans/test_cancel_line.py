@@ -1,6 +1,6 @@
 """Cancelling one line beside the base: served to the end of the term, then no more (DOMAIN B1)."""
 
-from contracts.plans import AddOnCancelled, PlanCancelled, PlanEditDiscarded
+from contracts.plans import AddOnCancelled, AddOnReinstated, PlanCancelled, PlanEditDiscarded
 from services.plans.term_end import advance
 from tests.plans.given import (
     JULY_1,
@@ -11,6 +11,7 @@ from tests.plans.given import (
     edit,
     pro_monthly,
     reinstate,
+    reinstate_line,
     renewed,
     with_large_meetings,
 )
@@ -56,3 +57,25 @@ def test_a_refund_ends_a_line_that_was_cancelled_before_as_early_as_the_plan() -
     given = with_large_meetings().after(cancel_line())
     again, plan = given.when(cancel(refund=True)).events
     assert (again.line_id, again.ends_on) == ("line-2", plan.ends_on)
+
+
+def test_a_line_that_was_cancelled_goes_on_after_all() -> None:
+    given = with_large_meetings().after(cancel_line())
+    back = given.when(reinstate_line()).then(AddOnReinstated)
+    assert renewed(back.next_renewal) == {"workplace_pro": (9, 15291), "large_meeting_500": (2, 10000)}
+    assert given.after(reinstate_line()).known().ending == frozenset()
+    given.after(reinstate_line()).when(cancel()).then_refused("active_addons", lines=["line-2"])
+
+
+def test_only_a_line_that_was_cancelled_by_itself_comes_back_by_itself() -> None:
+    with_large_meetings().when(reinstate_line()).then_refused("line_not_cancelled")
+    with_large_meetings().when(reinstate_line("line-1")).then_refused("line_not_cancelled")
+    with_large_meetings().when(reinstate_line("line-9")).then_refused("line_not_found")
+    given = with_large_meetings().after(cancel_line(), cancel())
+    given.when(reinstate_line()).then_refused("plan_cancelled")
+    given.after(reinstate()).when(reinstate_line()).then(AddOnReinstated)
+
+
+def test_a_line_that_the_base_allows_no_more_does_not_come_back() -> None:
+    given = with_large_meetings().after(cancel_line(), edit(sku="workplace_basic"))
+    given.when(reinstate_line()).then_refused("requirement_unmet")

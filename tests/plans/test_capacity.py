@@ -1,6 +1,6 @@
 """Buying a capacity beside the base: same term, same cycle, and only where the base allows it (DOMAIN B2, B3, B11)."""
 
-from contracts.plans import CapacityPurchased, PlanEdited, PlanEditScheduled
+from contracts.plans import CapacityPurchased, CapacityResized, PlanEditScheduled
 from contracts.terms import Cycle
 from tests.plans.given import (
     JULY_1,
@@ -64,7 +64,7 @@ def test_a_capacity_is_one_line_and_its_quantity_is_edited() -> None:
 
 
 def test_the_quantity_of_a_capacity_goes_up_now_and_down_at_the_end_of_the_term() -> None:
-    up = with_large_meetings(2).when(edit(5, line_id="line-2")).then(PlanEdited)
+    up = with_large_meetings(2).when(edit(5, line_id="line-2")).then(CapacityResized)
     assert (up.money.net_minor, up.money.lines[0].line_id) == (10000, "line-2")
     down = with_large_meetings(2).when(edit(1, line_id="line-2")).then(PlanEditScheduled)
     assert renewed(down.next_renewal)["large_meeting_500"] == (1, 5000)

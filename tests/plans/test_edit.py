@@ -203,7 +203,7 @@ def test_a_plan_changes_within_its_family_only() -> None:
 
 
 def test_a_capacity_does_not_become_another_product() -> None:
-    with_large_meetings().when(edit(sku="workplace_business", line_id="line-2")).then_refused("not_a_base")
+    with_large_meetings().when(edit(sku="workplace_business", line_id="line-2")).then_refused("different_family")
 
 
 def test_a_line_that_is_not_there_is_not_found() -> None:

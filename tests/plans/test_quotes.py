@@ -15,15 +15,19 @@ from services.plans.commands import PlanCommand
 from services.plans.quotes import VALID_FOR, QuoteTokens, Terms, due_now, next_renewal_after, outcome_of, quote
 from tests.plans.given import (
     JUNE_11,
+    JUNE_15,
     Given,
     assign,
     buy,
     cancel,
+    cancel_line,
     discard,
     edit,
     nothing,
     pro_monthly,
     reinstate,
+    reinstate_line,
+    resize,
     start,
     unassign,
     with_large_meetings,
@@ -40,6 +44,11 @@ EVERY_COMMAND: dict[str, Callable[[], tuple[Given, PlanCommand]]] = {
     "a reduction": lambda: (pro_monthly(9), edit(6)),
     "a bigger product": lambda: (pro_monthly(9), edit(10, sku="workplace_business")),
     "a capacity": lambda: (pro_monthly(9), buy()),
+    "another tier of it": lambda: (pro_monthly(9).after(buy("storage_30")), resize(sku="storage_200")),
+    "less of it": lambda: (with_large_meetings(2), resize(quantity=1)),
+    "an increase to come": lambda: (pro_monthly(3), edit(6, effective_on=JUNE_15)),
+    "a line's end": lambda: (with_large_meetings(), cancel_line()),
+    "a line that goes on after all": lambda: (with_large_meetings().after(cancel_line()), reinstate_line()),
     "a discard": lambda: (pro_monthly(9).after(edit(6)), discard()),
     "a cancellation": lambda: (pro_monthly(9), cancel()),
     "a cancellation of everything with a refund": lambda: (with_large_meetings(), cancel(refund=True, cascade=True)),
@@ -58,7 +67,7 @@ def refusal(token: str, now: datetime = NOW, tokens: QuoteTokens = TOKENS) -> st
 def quoted(given: Given, command: PlanCommand) -> Any:
     events = given.when(command).events
     before = given.plan.next_renewal() if given.plan else None
-    return quote("edit", events, before, Currency.USD, JUNE_11, TOKEN, NOW + VALID_FOR)
+    return quote("edit", events, before, None, Currency.USD, JUNE_11, TOKEN, NOW + VALID_FOR)
 
 
 @pytest.mark.parametrize("asked", EVERY_COMMAND.values(), ids=EVERY_COMMAND)

@@ -85,6 +85,23 @@ def _edit_discarded(row: Members, envelope: Envelope) -> Members:
     return {"changes": _without(row["changes"], envelope.data["line_id"], envelope.data["change_id"])}
 
 
+def _resized(row: Members, envelope: Envelope) -> Members:
+    after = envelope.data["after"]
+    return {"lines": {**row["lines"], after["line_id"]: after}}
+
+
+def _cycle_changed(row: Members, envelope: Envelope) -> Members:
+    body = envelope.data
+    return {
+        "cycle": body["after"],
+        "term_start": body["term_start"],
+        "term_end": body["term_end"],
+        "lines": {line["line_id"]: line for line in body["lines"]},
+        "changes": {},
+        "ends": {},
+    }
+
+
 def _line_purchased(row: Members, envelope: Envelope) -> Members:
     line = envelope.data["line"]
     return {"lines": {**row["lines"], line["line_id"]: line}}
@@ -92,6 +109,10 @@ def _line_purchased(row: Members, envelope: Envelope) -> Members:
 
 def _add_on_cancelled(row: Members, envelope: Envelope) -> Members:
     return {"ends": {**row["ends"], envelope.data["line_id"]: envelope.data["ends_on"]}}
+
+
+def _add_on_reinstated(row: Members, envelope: Envelope) -> Members:
+    return {"ends": {line: on for line, on in row["ends"].items() if line != envelope.data["line_id"]}}
 
 
 def _cancelled(row: Members, envelope: Envelope) -> Members:
@@ -152,9 +173,12 @@ _FOLDS: dict[str, Callable[[Members, Envelope], Members]] = {
     "plans.PlanEdited": _edited,
     "plans.PlanEditScheduled": _edit_scheduled,
     "plans.PlanEditDiscarded": _edit_discarded,
+    "plans.PlanCycleChanged": _cycle_changed,
     "plans.CapacityPurchased": _line_purchased,
+    "plans.CapacityResized": _resized,
     "plans.AddOnPurchased": _line_purchased,
     "plans.AddOnCancelled": _add_on_cancelled,
+    "plans.AddOnReinstated": _add_on_reinstated,
     "plans.PlanCancelled": _cancelled,
     "plans.PlanReinstated": _reinstated,
     "plans.PlanTermAdvanced": _term_advanced,
