@@ -180,7 +180,8 @@ class PermissionInPlan(Permission):
 
 
 class ProductForSale(Answer):
-    """prices: by cycle, in the account's currency. buy: whether this account may buy it now; within: in which plans."""
+    """prices: by cycle, in the account's currency. tier_of: a capacity line may become another tier of the same. buy:
+    whether this account may buy it now; within: in which plans."""
 
     sku: str
     name: str
@@ -194,6 +195,7 @@ class ProductForSale(Answer):
     requires: list[str]
     includes: list[str]
     sales_only: bool
+    tier_of: str | None
     buy: Permission
     within: list[PermissionInPlan]
 

@@ -70,7 +70,8 @@ def standing(row: Row, holds: frozenset[Hold] = frozenset()) -> PlanStanding:
 
 def _line_standing(row: Row, line_id: str) -> LineStanding:
     kind = LineKind(row["lines"][line_id]["kind"])
-    return LineStanding(kind, ending=line_id in row["ends"], pending=line_id in row["changes"])
+    ending = line_id in row["ends"] and line_id != row["base"]  # the base ends as the plan
+    return LineStanding(kind, ending=ending, pending=line_id in row["changes"])
 
 
 def card(row: Row, today: date, privileges: frozenset[str], holds: frozenset[Hold] = frozenset()) -> ProductCard:

@@ -192,6 +192,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
                 "requires": ["workplace_pro", "workplace_business"],
                 "includes": [],
                 "sales_only": False,
+                "tier_of": None,
                 "buy": _OPEN,
                 "within": [{**_OPEN, "bundle_id": BUNDLE}],
             }

@@ -68,6 +68,7 @@ def _product(
         requires=product["requires"],
         includes=product["includes"],
         sales_only=product["sales_only"],
+        tier_of=product.get("tier_of"),  # a book taken in before there were tiers has none
         buy=buy,
         within=within,
     )
@@ -110,7 +111,8 @@ def _against_in(plan: Row, product: Row, today: date, privileges: frozenset[str]
         return code
     if not _meets(product, plan):
         return "requirement_unmet"
-    if any(line["sku"] == product["sku"] for line in plan["lines"].values()):
+    pending = [change["after"] for change in plan["changes"].values()]
+    if any(line["sku"] == product["sku"] for line in [*plan["lines"].values(), *pending]):
         return "add_on_exists" if add_on else "capacity_exists"
     return None if plan["cycle"] in product["prices"].get(plan["currency"], {}) else "cycle_unavailable"
 

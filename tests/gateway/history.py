@@ -14,7 +14,7 @@ from contracts import codec
 from contracts.envelope import Envelope
 from contracts.money import Currency
 from contracts.plan_actions import Privilege
-from contracts.plans import AccountOpened, PriceBookPublished, Product, ProductKind
+from contracts.plans import AccountOpened, PlanEvent, PriceBookPublished, Product, ProductKind
 from contracts.pricing import Price, Tier
 from contracts.problems import Refused
 from contracts.terms import Cycle
@@ -23,12 +23,14 @@ from services.plans import catalogue, decider, plan
 from services.plans.account import Account
 from services.plans.commands import PlanCommand, StartPlan
 from services.plans.plan import Plan
+from services.plans.scheduled import take_effect, warning
 from services.renewals import account as renewals
 from services.renewals.policy import decided, steps_for
 
 EDITOR = frozenset({Privilege.SUBSCRIPTION_READ, Privilege.SUBSCRIPTION_EDIT})
 TODAY = date(2026, 1, 31)
 ZONE = "Europe/Vienna"
+US = Account(Currency.USD, ZONE)
 
 
 def product(sku: str, kind: ProductKind = ProductKind.BASE, **different: Any) -> Product:
@@ -49,6 +51,7 @@ def product(sku: str, kind: ProductKind = ProductKind.BASE, **different: Any) ->
         "includes": (),
         "sales_only": False,
         "retired": False,
+        "tier_of": None,
     }
     return Product(**{**plain, **different})
 
@@ -72,7 +75,8 @@ BOOK = PriceBookPublished(
             requires=("workplace_pro", "workplace_business"),
             prices={Currency.USD: {Cycle.ONE_MONTH: Price.fixed(9900)}},
         ),
-        product("storage", ProductKind.CAPACITY, requires=("workplace_pro", "workplace_business")),
+        product("storage", ProductKind.CAPACITY, requires=("workplace_pro", "workplace_business"), tier_of="storage"),
+        product("big_storage", ProductKind.CAPACITY, requires=("workplace_pro",), tier_of="storage"),
         product(
             "whiteboard",
             ProductKind.CAPACITY,
@@ -138,12 +142,24 @@ class History:
         """What the command records on both logs' deciders. Raises Refused."""
         state = self.plans.get(command.bundle_id)
         books = catalogue.evolve(None, BOOK, self.today)
-        events = decider.decide(command, state, Account(Currency.USD, ZONE), books)
+        return self._record(account_id, command.bundle_id, decider.decide(command, state, US, books))
+
+    def by_itself(self, account_id: str, bundle_id: str) -> None:
+        """What becomes of scheduled edits by today: they are warned of, or take effect."""
+        books = catalogue.evolve(None, BOOK, self.today)
+        self._record(account_id, bundle_id, warning(self.plans[bundle_id], self.today))
+        for pending in list(self.plans[bundle_id].pending.values()):
+            if pending.effective_on <= self.today:
+                taken = take_effect(self.plans[bundle_id], pending.change_id, US, books)
+                self._record(account_id, bundle_id, taken)
+
+    def _record(self, account_id: str, bundle_id: str, events: Sequence[PlanEvent]) -> Sequence[Envelope]:
+        state = self.plans.get(bundle_id)
         for event in events:
             state = plan.evolve(state, event, self.today)
         assert state is not None
-        self.plans[command.bundle_id] = state
-        written = self.write(Owner.PLANS, f"plan-{command.bundle_id}", account_id, events)
+        self.plans[bundle_id] = state
+        written = self.write(Owner.PLANS, f"plan-{bundle_id}", account_id, events)
         for envelope in written:
             self._renew(account_id, envelope)
         return written

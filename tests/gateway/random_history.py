@@ -12,11 +12,15 @@ from services.plans.commands import (
     AssignLicence,
     BuyAddOn,
     BuyCapacity,
+    CancelLine,
     CancelPlan,
+    ChangeCycle,
     DiscardPendingChange,
     EditPlan,
     PlanCommand,
+    ReinstateLine,
     ReinstatePlan,
+    ResizeCapacity,
     StartPlan,
     UnassignLicence,
 )
@@ -46,6 +50,11 @@ steps: st.SearchStrategy[Step] = st.one_of(
     wishes(EditPlan, quantity=quantities),
     wishes(EditPlan, quantity=quantities, line_id=st.just("line-2")),
     wishes(EditPlan, sku=st.sampled_from(BASES)),
+    wishes(EditPlan, quantity=quantities, later=st.integers(1, 12)),
+    wishes(ChangeCycle, cycle=st.sampled_from([Cycle.MONTHLY, Cycle.ANNUAL]), discard_pending=st.booleans()),
+    wishes(ResizeCapacity, line_id=st.just("line-2"), sku=st.sampled_from(["storage", "big_storage"])),
+    wishes(CancelLine, line_id=st.just("line-2")),
+    wishes(ReinstateLine, line_id=st.just("line-2")),
     wishes(BuyCapacity, sku=capacities, quantity=quantities),
     wishes(BuyAddOn, sku=st.just("captions"), quantity=quantities),
     wishes(DiscardPendingChange),
@@ -67,6 +76,12 @@ def histories(draw: st.DrawFn) -> History:
         history.do(bundle_id.split("-")[0], StartPlan(**asked(bundle_id, history, **wish)))
     every = st.tuples(st.sampled_from(sorted(BUNDLES)), steps, st.sampled_from([0, 0, 0, 0, 0, 1, 9]))
     for bundle_id, (make, wish), days in draw(st.lists(every, min_size=10, max_size=40)):
-        history.today += timedelta(days=days)
-        history.try_to(bundle_id.split("-")[0], make(**asked(bundle_id, history, **wish)))
+        account_id = bundle_id.split("-")[0]
+        for _ in range(days):
+            history.today += timedelta(days=1)
+            for each in BUNDLES:
+                history.by_itself(each.split("-")[0], each)
+        if later := wish.get("later"):
+            wish = {"quantity": wish["quantity"], "effective_on": history.today + timedelta(days=later)}
+        history.try_to(account_id, make(**asked(bundle_id, history, **wish)))
     return history

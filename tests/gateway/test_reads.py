@@ -212,6 +212,7 @@ async def test_the_catalogue_says_what_may_be_bought_and_why_not(shown: Gateway)
         "euro_only": "currency_unavailable",
         "webinar_one_month": None,
         "storage": None,
+        "big_storage": None,
         "whiteboard": "requirement_unmet",
         "captions": None,
         "handset": "requirement_unmet",
