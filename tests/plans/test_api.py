@@ -174,6 +174,86 @@ async def test_a_line_that_cannot_be_cancelled_is_not(
     assert (answer.status_code, problem(answer)) == (status, code)
 
 
+async def test_a_line_that_is_kept_after_all_is_kept_once(customer: Customer) -> None:
+    bundle = await customer.begun()
+    await customer.done(bundle, "add-ons", {"sku": "whiteboard_plus", "quantity": 1})
+    line = {"line_id": "line-2"}
+    assert problem(await customer.change(bundle, "reinstate-line", line)) == "line_not_cancelled"
+    await customer.done(bundle, "cancel-line", line)
+    assert problem(await customer.change(bundle, "edit", {**line, "quantity": 2})) == "line_cancelled"
+    await customer.done(bundle, "reinstate-line", line)
+    assert problem(await customer.change(bundle, "reinstate-line", line)) == "line_not_cancelled"
+    assert problem(await customer.change(bundle, "reinstate-line", {"line_id": "line-9"})) == "line_not_found"
+
+
+CYCLES: list[tuple[dict[str, Any], int, str]] = [
+    ({"cycle": "monthly"}, 409, "no_change"),
+    ({"cycle": "annual"}, 409, "pending_change"),
+    ({"cycle": "one_month"}, 422, "invalid_request"),
+    ({"cycle": "once"}, 422, "invalid_request"),
+    ({"cycle": "annual", "discard_pending": "yes"}, 422, "invalid_request"),
+    ({}, 422, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("wish", "status", "code"), CYCLES)
+async def test_a_cycle_that_cannot_be_is_not_changed(
+    customer: Customer, wish: dict[str, Any], status: int, code: str
+) -> None:
+    bundle = await customer.begun()
+    pending = await customer.done(bundle, "edit", {"quantity": 6})
+    answer = await customer.change(bundle, "change-cycle", wish)
+    assert (answer.status_code, problem(answer)) == (status, code)
+    if code == "pending_change":
+        assert answer.json()["changes"] == [pending["events"][0]["data"]["change_id"]]
+        continued = await customer.done(bundle, "change-cycle", {**wish, "discard_pending": True})
+        assert [event["type"] for event in continued["events"]] == ["plans.PlanEditDiscarded", "plans.PlanCycleChanged"]
+
+
+SIZES: list[tuple[dict[str, Any], int, str]] = [
+    ({"line_id": "line-1", "quantity": 8}, 409, "not_a_capacity"),
+    ({"line_id": "line-9", "quantity": 8}, 404, "line_not_found"),
+    ({"line_id": "line-2", "quantity": 101}, 422, "quantity_out_of_range"),
+    ({"line_id": "line-2", "sku": "storage_30"}, 409, "different_family"),
+    ({"line_id": "line-2", "sku": "large_meeting_500"}, 409, "no_change"),
+    ({"line_id": "line-2"}, 422, "invalid_request"),
+    ({"quantity": 3}, 422, "invalid_request"),
+    ({"line_id": "line-2", "quantity": "3"}, 422, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("wish", "status", "code"), SIZES)
+async def test_a_capacity_is_not_resized_to_what_it_cannot_be(
+    customer: Customer, wish: dict[str, Any], status: int, code: str
+) -> None:
+    bundle = await customer.begun()
+    await customer.done(bundle, "capacities", {"sku": "large_meeting_500", "quantity": 1})
+    answer = await customer.change(bundle, "resize-capacity", wish)
+    assert (answer.status_code, problem(answer)) == (status, code)
+
+
+DAYS: list[tuple[Any, str]] = [
+    ("2026-05-31", "date_out_of_range"),  # the past
+    ("2026-07-02", "date_out_of_range"),  # beyond the term
+    ("9999-12-31", "date_out_of_range"),
+    ("2026-02-30", "invalid_request"),
+    ("2026-06-15T00:00:00Z", "invalid_request"),
+    ("tomorrow", "invalid_request"),
+    (20260615, "invalid_request"),
+    ("", "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("day", "code"), DAYS)
+async def test_an_edit_is_dated_within_the_term_or_refused(customer: Customer, day: Any, code: str) -> None:
+    bundle = await customer.begun(quantity=3)
+    answer = await customer.change(bundle, "edit", {"quantity": 6, "effective_on": day})
+    assert problem(answer) == code
+    if code == "date_out_of_range":
+        told = {name: answer.json()[name] for name in ("not_before", "not_after")}
+        assert told == {"not_before": "2026-06-01", "not_after": "2026-07-01"}
+
+
 CANCELLATIONS: list[tuple[dict[str, Any], str]] = [
     ({}, "invalid_request"),
     ({"reason": "bored"}, "invalid_request"),

@@ -50,6 +50,20 @@ CHANGES: dict[str, tuple[list[Step], Step]] = {
         [("capacities", {"sku": "large_meeting_500", "quantity": 2})],
         ("cancel-line", {"line_id": "line-2"}),
     ),
+    "a capacity of another size": (
+        [("capacities", {"sku": "large_meeting_500", "quantity": 2})],
+        ("resize-capacity", {"line_id": "line-2", "sku": "large_meeting_1000"}),
+    ),
+    "a line that goes on": (
+        [("capacities", {"sku": "large_meeting_500", "quantity": 2}), ("cancel-line", {"line_id": "line-2"})],
+        ("reinstate-line", {"line_id": "line-2"}),
+    ),
+    "another cycle": ([], ("change-cycle", {"cycle": "annual"})),
+    "another cycle over a reduction": (
+        [("edit", {"quantity": 3})],
+        ("change-cycle", {"cycle": "annual", "discard_pending": True}),
+    ),
+    "an increase to come": ([], ("edit", {"quantity": 7, "effective_on": "2026-06-20"})),
     "a cancellation": ([], ("cancel", {"reason": "other", "comment": "Bye"})),
     "a refund": ([], REFUNDED),
     "a reinstatement": ([CANCELLED], ("reinstate", {})),
@@ -77,7 +91,8 @@ def check_as_quoted(quote: Members, answer: Answer) -> None:
     told = [data["next_renewal"] for data in recorded if data.get("next_renewal")]
     assert quote["next_renewal_after"] == (told[-1] if told else quote["next_renewal_before"])
     assert [f"plans.{name}" for name in quote["events"]] == [event["type"] for event in done(answer)["events"]]
-    assert {data["effective_on"] for data in recorded if "effective_on" in data} <= {"2026-07-01"}
+    later = quote["due_later"]["on"] if quote["due_later"] else "2026-07-01"
+    assert {data["effective_on"] for data in recorded if "effective_on" in data} <= {later}
 
 
 @pytest.mark.parametrize("with_token", [True, False], ids=["by its token", "without it"])

@@ -19,17 +19,23 @@ OF_STANDING = {
     "no_pending_change",
     "already_cancelled",
     "not_cancelled",
-    "no_add_ons",
+    "base_line",
+    "not_a_capacity",
+    "line_cancelled",
+    "line_not_cancelled",
     "all_licences_assigned",
     "no_change",
 }
 BUYING = {"buy_capacity", "buy_add_on"}
 NAMES = {
     "edit_plan": "edit",
+    "change_cycle": "change-cycle",
     "buy_capacity": "capacities",
+    "resize_capacity": "resize-capacity",
     "buy_add_on": "add-ons",
     "discard_pending_change": "discard-pending-change",
     "cancel_line": "cancel-line",
+    "reinstate_line": "reinstate-line",
     "cancel_plan": "cancel",
     "reinstate_plan": "reinstate",
     "assign_licence": "assign-licence",
@@ -98,8 +104,14 @@ def _body(action: str, card: Members, portal: Portal) -> Members:
             return {"sku": "phone_number_extra" if card["family"] == "phone" else "storage_30", "quantity": 1}
         case "buy_add_on":
             return {"sku": "phone_toll_free" if card["family"] == "phone" else "whiteboard_plus", "quantity": 1}
+        case "change_cycle":
+            return {"cycle": "monthly" if card["cycle"] == "annual" else "annual", "discard_pending": True}
+        case "resize_capacity":
+            return _another_size(card)
         case "cancel_line":
-            return {"line_id": _a_live_line(card)}
+            return {"line_id": _a_line(card, "cancel_line")}
+        case "reinstate_line":
+            return {"line_id": _a_line(card, "reinstate_line")}
         case "cancel_plan":
             return {"reason": "other", "cascade": True}
         case "assign_licence":
@@ -110,9 +122,17 @@ def _body(action: str, card: Members, portal: Portal) -> Members:
             return {}
 
 
-def _a_live_line(card: Members) -> str:
-    live = [line["line_id"] for line in card["lines"] if line["kind"] != "base" and line["ends_on"] is None]
-    return next(iter(live), "line-9")
+def _a_line(card: Members, action: str) -> str:
+    """One of which it may be asked, or any."""
+    allowed = [line["line_id"] for line in card["lines"] if line["allowed_actions"][action]["allowed"]]
+    return str(next(iter(allowed), "line-1"))
+
+
+def _another_size(card: Members) -> Members:
+    line_id = _a_line(card, "resize_capacity")
+    (line,) = (line for line in card["lines"] if line["line_id"] == line_id)
+    tier = {"storage_30": "storage_200", "storage_200": "storage_1000"}.get(line["sku"])
+    return {"line_id": line_id, **({"sku": tier} if tier else {"quantity": line["quantity"] + 1})}
 
 
 def _somebody_in(portal: Portal, bundle_id: str) -> str:

@@ -105,6 +105,43 @@ def test_a_quarter_of_renewals_is_invoiced_and_paid_on_the_day(customer: Custome
     assert customer.read("plan-summary")["monthly"]["next"]["due_on"] == "2030-05-31"
 
 
+def test_an_edit_of_a_later_day_and_another_cycle_are_invoiced_on_their_days(customer: Customer) -> None:
+    plan = customer.start("workplace_pro", 5)
+    change = f"{ACME}/plans/{plan}"
+    customer.ask("POST", f"{change}/edit", json={"quantity": 8, "effective_on": "2030-02-10"})
+    quote = customer.ask("POST", f"{change}/quotes/change-cycle", json={"cycle": "annual", "discard_pending": True})
+    assert quote["events"] == ["PlanEditDiscarded", "PlanCycleChanged"]
+    customer.forward("2030-02-14T12:00Z")
+    (card,) = customer.read("product-cards")["cards"]
+    assert (card["licences"]["total"], card["pending_changes"]) == (8, [])
+    customer.ask("POST", f"{change}/change-cycle", json={"cycle": "annual"})
+    customer.forward("2031-02-14T12:00Z")
+    shown = [(each["issued_on"], each["total_minor"], each["kind"]) for each in customer.invoices()]
+    rest_of_february = -6796  # 14 of 28 days of 8 × 1699, given back
+    assert shown == [
+        ("2030-01-31", 5 * 1699, "change"),
+        ("2030-02-10", 3277, "change"),  # the first worked example, a few days early
+        ("2030-02-14", 8 * 15990 + rest_of_february, "change"),
+        ("2031-02-14", 8 * 15990, "renewal"),
+    ]
+    assert customer.read("plan-summary")["annual"]["next"]["due_on"] == "2032-02-14"
+    assert customer.billing("reconcile")
+
+
+def test_a_reduction_that_will_fail_is_warned_of_and_fails(customer: Customer) -> None:
+    plan = customer.start("workplace_pro", 2)
+    customer.ask("POST", f"{ACME}/plans/{plan}/edit", json={"quantity": 1})
+    for person in ("ann", "bob"):
+        customer.ask("POST", f"{ACME}/plans/{plan}/assign-licence", json={"assignee": person})
+    (card,) = customer.read("product-cards")["cards"]
+    assert card["pending_changes"][0]["at_risk"]
+    customer.forward("2030-03-01T12:00Z")
+    said = [each["said"] for each in customer.ask("GET", f"{ACME}/history?limit=200")["entries"]]
+    assert "The reduction to 1 on 2030-02-28 will fail: 2 licences are assigned" in said
+    assert "Pending change discarded: licences assigned" in said
+    assert customer.invoices()[-1]["total_minor"] == 2 * 1699
+
+
 def test_two_plans_of_one_day_are_one_invoice_and_a_cancelled_one_ends(customer: Customer) -> None:
     pro, rooms = customer.start("workplace_pro", 2), customer.start("rooms", 1)
     webinar = customer.start("webinar_500", 1)
