@@ -14,7 +14,8 @@ from contracts.plan_actions import PlanAction, PlanStatus
 from contracts.plans import CancelReason, Direction, ProductKind
 from contracts.pricing import Price
 from contracts.problems import PROBLEMS
-from contracts.renewals import InvoiceKind, InvoiceLine, TaxLine
+from contracts.renewals import InvoiceKind, InvoiceLine
+from contracts.tax import TaxLine
 from contracts.terms import Cycle
 from contracts.topics import Owner
 

@@ -416,6 +416,7 @@ def _line(line_id: str, product: Product, quantity: int, price: Price, book_vers
         price=price,
         book_version=book_version,
         total_minor=price.total_minor(quantity),
+        tax_code=product.tax_code,
     )
 
 

@@ -22,10 +22,12 @@ from contracts.renewals import (
     RenewalDue,
     RenewalEvent,
 )
+from contracts.tax import TaxTable
 from contracts.terms import Cycle
 from services.renewals import billing, forecast
 from services.renewals.account import AccountRenewals, evolve
 from services.renewals.commands import ForecastRenewal
+from tests.tax import TAXED_HERE, table
 
 JULY_1, AUGUST_1 = date(2026, 7, 1), date(2026, 8, 1)
 DUE = (Cycle.MONTHLY, JULY_1)
@@ -55,10 +57,12 @@ def money(*amounts: int) -> Money:
 class Account:
     """An account that renews these bundles on July 1, and what is recorded of it."""
 
-    def __init__(self, *bundles: str, rates: dict[str, int] | None = None) -> None:
+    def __init__(self, *bundles: str, rates: TaxTable | None = None) -> None:
         self.state: AccountRenewals | None = None
-        self.rates = rates or {}
+        self.rates = rates or TaxTable()
         self.record(billing.note_terms(None, TERMS))
+        if rates:
+            self.record(billing.note_tax(self.state, TAXED_HERE))
         for bundle in bundles:
             line = RenewalLine(line_id="line-1", sku="s", name="S", quantity=1, unit_minor=100, amount_minor=100)
             renewal = NextRenewal(
@@ -188,7 +192,7 @@ def test_a_refund_is_paid_back_and_not_kept_as_credit() -> None:
 
 @pytest.mark.parametrize(("net", "tax"), [(10_000, 825), (10_006, 825), (10_007, 826), (-10_000, -825), (6, 0), (7, 1)])
 def test_tax_is_half_up_on_the_net_of_the_invoice_and_frozen_on_it(net: int, tax: int) -> None:
-    invoice = invoice_in(Account(rates={"standard": 825}).bill(net))
+    invoice = invoice_in(Account(rates=table(825)).bill(net))
     (line,) = invoice.taxes
     assert (line.net_minor, line.tax_minor, line.rate_bp) == (net, tax, 825)
     assert invoice.total_minor == net + tax

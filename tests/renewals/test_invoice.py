@@ -17,8 +17,8 @@ from contracts.renewals import (
     PaymentFailed,
     PaymentSucceeded,
     RefundGranted,
-    TaxLine,
 )
+from contracts.tax import TaxLine
 from services.renewals import invoice as invoices
 from services.renewals.invoice import InvoiceState, evolve
 
