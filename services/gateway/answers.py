@@ -11,7 +11,7 @@ from contracts.devices import DeviceLine, Speed, Unit
 from contracts.envelope import Actor
 from contracts.money import Currency, Minor
 from contracts.plan_actions import PlanAction, PlanStatus
-from contracts.plans import CancelReason, Direction, ProductKind
+from contracts.plans import STANDARD_TAX, CancelReason, Direction, ProductKind, TaxCode
 from contracts.pricing import Price
 from contracts.problems import PROBLEMS
 from contracts.renewals import InvoiceKind, InvoiceLine
@@ -97,6 +97,7 @@ class CardLine(Answer):
     book_version: int
     total_minor: Minor
     ends_on: date | None
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class ProductCard(Answer):
