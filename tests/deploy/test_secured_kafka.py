@@ -1,6 +1,7 @@
 """Relay, consumer and `billing topics` on Apache Kafka as deploy/ sets it up: TLS, passwords, access lists."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -124,6 +125,7 @@ async def test_a_consumer_whose_right_to_read_is_taken_says_so(
     feed = StoreFeed(MemoryEventStore())
     devices = secured_kafka.speaking_as("devices")
     denied = ("--deny-principal", "User:devices", "--operation", "Read", "--topic", TOPIC)
+    caplog.set_level(logging.INFO, "faststream.kafka")  # whatever a service's logs were set to before, in this process
     async with running(Consumer(Ledger(), {Owner.PLANS: feed}, devices, "devices", PARTITIONS)):
         await until(lambda: "waiting for messages" in caplog.text)
         await secured_kafka.allow("--add", *denied)

@@ -40,7 +40,7 @@ REQUIRED = {
     "ce_correlationid": r"[!-~]+",
     "ce_causationid": r"[!-~]+",
     "ce_commandid": r"[0-9a-f-]{36}",
-    "ce_requestdigest": r"[0-9a-f]+",
+    "ce_requestdigest": r"[0-9a-f]+|policy|due",
     "ce_actorid": r"[!-~]+",
     "ce_actorrole": r"[a-z]+",
     "ce_actorvia": r"api|portal|policy|clock|cli",
