@@ -108,6 +108,9 @@ PROBLEMS: dict[str, ProblemType] = {
     # the catalogue and the account
     "account_exists": ProblemType(409, "The account is open already, with other terms", "Currency and zone are fixed."),
     "time_zone_unknown": ProblemType(422, "No such time zone", "Use an IANA name such as Europe/Vienna."),
+    "jurisdiction_unknown": ProblemType(
+        422, "No rate of tax is known for that jurisdiction", "Use one of the tax table."
+    ),
     "contact_not_found": ProblemType(
         404, "The account has no such contact", "Use bill_to, sold_to or extra_1 to extra_9."
     ),
