@@ -168,6 +168,51 @@ def reconcile(
 
 
 @app.command()
+def replay(
+    owner: Annotated[str | None, typer.Option(help="plans, devices or renewals; all, one after the other.")] = None,
+    account: Annotated[str | None, typer.Option(help="Events of this account alone.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Events of this stream alone, as in plan-….")] = None,
+    since: Annotated[str | None, typer.Option(help="Recorded on this day, or at this instant, or later.")] = None,
+    before: Annotated[str | None, typer.Option(help="Recorded before this day or instant.")] = None,
+    after: Annotated[int, typer.Option(help="After this position of the owner.", min=0)] = 0,
+    until: Annotated[int | None, typer.Option(help="Up to and with this position of the owner.", min=0)] = None,
+    form: Annotated[str, typer.Option("--format", help="jsonl or cloudevents.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output if left out.")] = None,
+    topic: Annotated[str | None, typer.Option(help="A topic of your own instead, in the portal's broker.")] = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Stream the log, or a part of it: one event a line, the same bytes every time.
+
+    A file appears once it is whole. What was interrupted goes on with the same command, into a file or a topic; the
+    result is as if it had not been.
+
+    Examples:
+
+      billing replay --account acme                                      an account's history, on standard output
+
+      billing replay --owner renewals --since 2026-05-01 -o may.jsonl    what renewals recorded since
+
+      billing replay --stream plan-7c9e6679f3b24a1e8d55 --format cloudevents
+
+      billing replay --owner plans --topic team-blue.plans               into a topic of a team's own
+    """
+    from contracts.topics import Owner
+    from deploy.local.folder import Folder
+    from deploy.local.replay import Wish, command
+    from services.chassis.selection import Selection, an_instant
+    from services.replay.formats import Format
+
+    try:
+        since, before = (text and an_instant(text) for text in (since, before))
+        owners = [Owner(owner)] if owner else list(Owner)
+        written = Format(form)
+    except ValueError as problem:
+        raise SystemExit(f"{problem}: see billing replay --help.") from None
+    selection = Selection(account, stream, since, before)
+    command(Folder(data_dir), Wish(owners, selection, after, until, written, output, topic))
+
+
+@app.command()
 def clock(
     action: Annotated[str | None, typer.Argument(help="set, forward, run or stop; shows the time if left out.")] = None,
     value: Annotated[
