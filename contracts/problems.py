@@ -33,6 +33,9 @@ PROBLEMS: dict[str, ProblemType] = {
         422, "This Idempotency-Key was used with another request", "Use a new key for a new request."
     ),
     "idempotency_key_invalid": ProblemType(422, "Not an Idempotency-Key", "Send 1 to 128 visible ASCII characters."),
+    "bulk_file_invalid": ProblemType(
+        422, "This is no file of edits", "Mend what reason names; GET gives one to begin with."
+    ),
     "command_in_flight": ProblemType(409, "The same command is being carried out", "Send it again in a moment."),
     # what may be bought
     "sales_only": ProblemType(409, "This product is sold by our sales team only", "Contact sales."),

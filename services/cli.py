@@ -212,6 +212,58 @@ def replay(
     command(Folder(data_dir), Wish(owners, selection, after, until, written, output, topic))
 
 
+bulk = typer.Typer(no_args_is_help=True, help="Change many plans of an account with one file.")
+app.add_typer(bulk, name="bulk")
+Account = Annotated[str, typer.Option(help="The account.")]
+User = Annotated[str, typer.Option(help="The demo user who asks.")]
+
+
+@bulk.command()
+def export(
+    account: Account = "acme",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output if left out.")] = None,
+    user: User = "olive",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Write the lines of every plan as a CSV file: change quantities in it, and send it back with `billing bulk edit`.
+
+    Example:
+
+      billing bulk export --account acme -o plans.csv
+    """
+    from deploy.local.bulk import export as write
+    from deploy.local.folder import Folder
+
+    write(Folder(data_dir), account, user, output)
+
+
+@bulk.command()
+def edit(
+    file: Annotated[Path, typer.Argument(help="CSV with a heading, or JSON Lines (.jsonl): bundle_id, quantity, …")],
+    account: Account = "acme",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what each row would do.")] = False,
+    atomic: Annotated[bool, typer.Option("--atomic", help="Nothing, unless every row can be done.")] = False,
+    key: Annotated[str | None, typer.Option(help="Another one does the same file anew.")] = None,
+    user: User = "olive",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Carry out up to 5,000 edits; a result per row, and 1 at the end when one was refused.
+
+    Columns: bundle_id and quantity; line_id (the base if left out), effective_on, revision; product is not looked at.
+    Interrupted, the same command does the rest: what was done is not done again, unless the file was changed.
+
+    Examples:
+
+      billing bulk edit plans.csv --dry-run
+
+      billing bulk edit plans.csv --atomic
+    """
+    from deploy.local.bulk import edit as send
+    from deploy.local.folder import Folder
+
+    raise SystemExit(send(Folder(data_dir), account, user, file, dry_run, atomic, key))
+
+
 @app.command()
 def clock(
     action: Annotated[str | None, typer.Argument(help="set, forward, run or stop; shows the time if left out.")] = None,

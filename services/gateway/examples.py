@@ -262,6 +262,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
     },
     Entitlements: {
         "account_id": ACCOUNT,
+        "subject": None,
         "on": "2026-02-10",
         "holds": [],
         "entitlements": [
