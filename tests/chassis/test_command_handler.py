@@ -12,7 +12,7 @@ from contracts.envelope import Actor, Metadata
 from contracts.plans import LicenceAssigned
 from contracts.problems import Refused
 from services.chassis.command_handler import Command, CommandHandler
-from services.chassis.event_store import AppendResult, EventStore, NewEvent, OutcomeUnknown
+from services.chassis.event_store import AppendResult, EventStore, NewEvent, OutcomeUnknown, WrongExpectedRevision
 from services.chassis.memory_store import MemoryEventStore
 
 Names = tuple[str, ...]
@@ -213,6 +213,18 @@ async def test_many_writers_on_one_stream_from_three_replicas_all_get_through(st
     writes = [replicas[n % 3].handle(STREAM, command(f"k{n}"), assign(f"n{n}")) for n in range(60)]
     await asyncio.gather(*writes)
     assert sorted(await names_in(store)) == sorted(f"n{n}" for n in range(60))
+
+
+class Contested(MemoryEventStore):
+    """Somebody else is always faster."""
+
+    async def append(self, stream: str, events: Sequence[NewEvent], expected: int) -> AppendResult:
+        raise WrongExpectedRevision(stream, expected, expected + 1)
+
+
+async def test_a_stream_on_which_somebody_else_is_always_faster_is_overloaded() -> None:
+    with pytest.raises(Refused, match="overloaded"):
+        await CommandHandler(Contested(), evolve).handle(STREAM, command(), assign("ann"))
 
 
 class Forgetful(MemoryEventStore):

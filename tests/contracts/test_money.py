@@ -6,7 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from contracts.codec import EVENTS
 from contracts.money import EXPONENTS, MAX_MINOR, AmountTooLarge, Currency, format_minor, within_range
 from contracts.pricing import Price
 from contracts.proration import Period, earned, rest
@@ -125,6 +127,11 @@ def test_an_amount_is_shown_with_its_own_digits_and_a_credit_in_parentheses(
     minor: int, currency: Currency, text: str
 ) -> None:
     assert format_minor(minor, currency) == text
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_no_event_has_a_number_that_may_be_a_fraction(event: type[BaseModel]) -> None:
+    assert "'type': 'number'" not in str(event.model_json_schema())
 
 
 @pytest.mark.parametrize("amount", [MAX_MINOR, -MAX_MINOR, 0])

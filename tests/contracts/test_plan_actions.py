@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from contracts.plan_actions import (
+    Hold,
     LineKind,
     LineStanding,
     PlanAction,
@@ -29,6 +30,8 @@ ONE_MONTH = replace(ACTIVE, one_month=True)
 WITH_PENDING = replace(ACTIVE, lines={**LINES, "line-1": LineStanding(LineKind.BASE, pending=True)})
 A = PlanAction
 KEPT = {A.REINSTATE_PLAN: "not_cancelled", A.REINSTATE_LINE: "line_not_cancelled"}
+CANCELLING = {A.CANCEL_PLAN, A.CANCEL_LINE}
+BUYING = set(A) - CANCELLING - {A.ASSIGN_LICENCE, A.UNASSIGN_LICENCE}
 OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
     "active": (ACTIVE, {**KEPT, A.DISCARD_PENDING_CHANGE: "no_pending_change"}),
     "with a pending change": (WITH_PENDING, KEPT),
@@ -74,6 +77,18 @@ OF_STANDING: dict[str, tuple[PlanStanding, dict[PlanAction, str]]] = {
     ),
     "full": (replace(WITH_PENDING, assigned=9), {**KEPT, A.ASSIGN_LICENCE: "all_licences_assigned"}),
     "unassigned": (replace(WITH_PENDING, assigned=0), {**KEPT, A.UNASSIGN_LICENCE: "no_change"}),
+    "of an unpaid account": (
+        replace(ACTIVE, holds=frozenset({Hold.UNPAID})),
+        dict.fromkeys(BUYING, "unpaid_invoices"),
+    ),
+    "of an unpaid account under contract": (
+        replace(ACTIVE, holds=frozenset({Hold.UNPAID, Hold.CONTRACT})),
+        dict.fromkeys(BUYING | CANCELLING, "contract_managed"),
+    ),
+    "under a legal hold": (
+        replace(ACTIVE, holds=frozenset({Hold.CONTRACT, Hold.LEGAL})),
+        dict.fromkeys(BUYING | CANCELLING, "account_on_hold"),
+    ),
 }
 
 

@@ -116,6 +116,7 @@ async def test_who_may_everything_everywhere_opens_no_account_that_is_none(custo
         ({"currency": "USD", "time_zone": "x" * 65}, "invalid_request"),
         ({"currency": "DEM", "time_zone": "Europe/Vienna"}, "invalid_request"),
         ({"currency": "USD"}, "invalid_request"),
+        ({"time_zone": "Europe/Vienna"}, "invalid_request"),
         ({**NEW_YORK, "name": "Acme Inc."}, "invalid_request"),
     ],
 )

@@ -19,9 +19,11 @@ from tests.plans.given import (
     nothing,
     parts,
     pro_monthly,
+    published,
     reinstate,
     start,
     with_large_meetings,
+    with_product,
 )
 
 
@@ -64,6 +66,15 @@ def test_nobody_is_served_for_nothing_by_a_refund_on_the_first_day() -> None:
 def test_a_credit_is_at_most_what_was_charged() -> None:
     # Bought one by one, 3333 each; the rest of both together would round to 6667 (DOMAIN M8).
     plan = pro_monthly().after(buy(quantity=1), edit(2, line_id="line-2")).known()
+    assert credit(plan, plan.lines["line-2"], JUNE_11).amount_minor == -6666
+
+
+def test_a_credit_is_at_most_what_was_charged_less_earlier_credits() -> None:
+    # Three for 3333 each; one is given back at once, for 3333; the rest of the other two would round to 6667.
+    giving = published(products=with_product("large_meeting_500", credits_reductions=True))
+    steps = [buy(quantity=1), edit(2, line_id="line-2"), edit(3, line_id="line-2"), edit(2, line_id="line-2")]
+    plan = pro_monthly().with_books(giving).after(*steps).known()
+    assert plan.charged_minor["line-2"] == 6666
     assert credit(plan, plan.lines["line-2"], JUNE_11).amount_minor == -6666
 
 

@@ -137,7 +137,9 @@ def test_a_change_to_what_is_already_so_is_no_change_when_nothing_is_pending() -
 
 
 def test_each_line_has_its_own_pending_change() -> None:
-    given = with_large_meetings(2).after(edit(6, change_id="a"), edit(1, line_id="line-2", change_id="b"))
+    first = with_large_meetings(2).after(edit(6, change_id="a"))
+    assert first.when(edit(1, line_id="line-2", change_id="b")).then(PlanEditScheduled).supersedes is None
+    given = first.after(edit(1, line_id="line-2", change_id="b"))
     assert {line_id: change.change_id for line_id, change in given.known().pending.items()} == {
         "line-1": "a",
         "line-2": "b",

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
@@ -198,11 +199,11 @@ def test_who_bought_at_the_new_price_does_not_get_the_old_one() -> None:
     assert parts(event.money) == [("charge", 2 * 1799)]
 
 
-def test_of_two_books_with_one_date_the_higher_version_is_in_force() -> None:
-    dearer = priced("workplace_pro", {"USD": {"monthly": fixed(1899)}})
-    day = date(2026, 6, 15)
-    books = (published(), published(3, day, products=dearer), published(2, day, products=NEW_PRICES))
-    (event,) = term_end.advance(pro_monthly().plan, JULY_1, catalogue_of(*books))
+@pytest.mark.parametrize("versions", [(2, 3), (3, 2)])
+def test_of_two_books_with_one_date_the_higher_version_is_in_force(versions: tuple[int, int]) -> None:
+    products = {2: NEW_PRICES, 3: priced("workplace_pro", {"USD": {"monthly": fixed(1899)}})}
+    books = [published(version, date(2026, 6, 15), products=products[version]) for version in versions]
+    (event,) = term_end.advance(pro_monthly().plan, JULY_1, catalogue_of(published(), *books))
     assert isinstance(event, PlanTermAdvanced)
     assert parts(event.money) == [("charge", 9 * 1899)]
 
