@@ -17,9 +17,9 @@ from services.gateway.inside import Commands
 from services.gateway.projections import product_card
 from services.gateway.reads import CACHING, Asked, admitted
 
-from .sending import BulkEdit
 from .results import RowResult, Tally
 from .rows import BadFile, rows_of
+from .sending import BulkEdit
 
 BULK = f"{ACCOUNT}/bulk-edits"
 MEDIA_TYPE = "application/x-ndjson"
