@@ -164,7 +164,7 @@ TAMPERED: dict[str, tuple[Callable[[], list[Envelope]], str]] = {
     # B15, M10
     "a number is left out": (
         lambda: changed("InvoiceDrafted", invoice(lambda doc: {**doc, "number": 1000}), 1),
-        "number 1000",
+        "follows number 1,",
     ),
     "a draft is missing": (lambda: without("InvoiceDrafted"), "is issued twice, or not as it was drafted"),
     "a draft is there twice": (lambda: twice("InvoiceDrafted"), "is drafted twice"),
@@ -242,6 +242,11 @@ TAMPERED: dict[str, tuple[Callable[[], list[Envelope]], str]] = {
 def test_whatever_was_tampered_with_is_named(tamper: Callable[[], list[Envelope]], said: str) -> None:
     found = troubles(tamper())
     assert [trouble for trouble in found if said in trouble], found
+
+
+def test_a_log_that_ends_before_an_invoice_is_issued_is_named() -> None:
+    drafted = YEAR.index(_first("InvoiceDrafted"))
+    assert any("was never issued" in trouble for trouble in troubles(YEAR[: drafted + 1]))
 
 
 def test_the_oldest_credit_is_used_first_and_no_other() -> None:
