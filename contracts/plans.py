@@ -197,8 +197,8 @@ class PlanCycleChanged(Body):
     all that is served in it. money: the rest of the old term as credits, the whole new one as charges."""
 
     bundle_id: Id
-    before: Cycle
-    after: Cycle
+    cycle_before: Cycle
+    cycle: Cycle
     term_start: date
     term_end: date
     lines: tuple[PlanLine, ...]

@@ -96,9 +96,8 @@ def report_of(recount: Recount, positions: Mapping[Owner, int], believed: set[st
 
 def _row(name: str, account: Account, troubles: list[str], recount: Recount) -> Report:
     newest: date = recount.newest
-    left = (slot.balance for key, slot in account.never_less.items() if key[0] == "left to pay of")
     amounts = {each: account.totals[each] for each in AMOUNTS}
-    amounts.update(charged=account.charged(newest), open=sum(left))
+    amounts.update(charged=account.charged(newest), open=account.bills.left_to_pay())
     return {"account": name, "currency": account.currency, **amounts, "troubles": troubles}
 
 
@@ -113,6 +112,8 @@ def _show(report: Report) -> None:
     console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
     console.print(table)
     first = report["first"]
+    positions = ", ".join(f"{owner} at {position}" for owner, position in report["positions"].items())
+    console.print(f"As of {positions}.")
     if first is None:
         console.print(f"All {len(report['accounts'])} accounts reconcile.")
     else:

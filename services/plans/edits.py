@@ -176,8 +176,8 @@ def change_cycle(command: ChangeCycle, plan: Plan, catalogue: Catalogue) -> list
     first = term(command.on, command.cycle, 0)
     changed = PlanCycleChanged(
         bundle_id=plan.bundle_id,
-        before=plan.cycle,
-        after=command.cycle,
+        cycle_before=plan.cycle,
+        cycle=command.cycle,
         term_start=first.start,
         term_end=first.end,
         lines=tuple(line for line in lines if line),

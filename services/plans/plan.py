@@ -221,7 +221,7 @@ def _advanced(plan: Plan, event: PlanTermAdvanced) -> Plan:
 
 def _cycle_changed(plan: Plan, event: PlanCycleChanged) -> Plan:
     begun = _begun(plan, Period(event.term_start, event.term_end), event.lines)
-    begun = replace(begun, cycle=event.after, anchor_on=event.term_start, term_number=0)
+    begun = replace(begun, cycle=event.cycle, anchor_on=event.term_start, term_number=0)
     new_term = tuple(line for line in event.money.lines if line.part == "charge")  # the credits are of the old one
     return _charged(begun, event.money.model_copy(update={"lines": new_term}))
 

@@ -3,12 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from contracts.envelope import Actor, Metadata
 from contracts.money import Currency
 from contracts.plan_commands import PublishPriceBookBody
+from contracts.tax import TaxTable
 from contracts.terms import Cycle
 from services.chassis.command_handler import new_events
 from services.chassis.event_store import NO_STREAM, NewEvent
@@ -40,7 +41,7 @@ def _account_streams(accounts: int) -> Iterator[tuple[str, tuple[NewEvent, ...]]
     yield "catalogue-standard", new_events(published, _metadata("seller", on))
     for number in range(accounts):
         account_id, bundle_id = f"past-{number}", f"past{number}"
-        opened = account.decide(OpenAccount(Currency.USD, "UTC"), None)
+        opened = account.decide(OpenAccount(Currency.USD, "UTC", datetime.now(UTC)), None, TaxTable())
         yield f"billingaccount-{account_id}", new_events(opened, _metadata(account_id, on))
         state, events = None, []
         for command in _commands(bundle_id, on):

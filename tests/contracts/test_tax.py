@@ -129,6 +129,7 @@ def test_of_terms_of_tax_the_newest_that_has_begun_counts_and_of_two_from_one_da
         TaxTerms(jurisdiction=name, exemption=None, effective_from=on)
         for name, on in (("A", JUNE_1), ("B", date(2026, 7, 1)), ("C", date(2026, 7, 1)))
     )
+    assert terms_on([second, first], date(2026, 7, 1)) == second, "agreed on early, and for later"
     terms = [second, first, third]
     assert terms_on(terms, date(2026, 5, 31)) is None
     assert terms_on(terms, date(2026, 6, 30)) == first

@@ -34,6 +34,13 @@ def test_a_lease_runs_36_months_from_the_day_of_delivery() -> None:
     leased().when(start_again(event)).then_nothing()
 
 
+def test_a_lease_and_its_fee_are_taxed_as_the_device_is() -> None:
+    (event,) = told(leased(), DeviceLeaseStarted)
+    assert event.tax_code == "hardware"
+    (overdue,) = told(leased("haas_room_kit_large").until(DAY_AFTER), DeviceReturnOverdue)
+    assert [line.tax_code for line in overdue.money.lines] == ["hardware"]
+
+
 def start_again(event: DeviceLeaseStarted) -> Any:
     line: Any = None
     return c.StartLease(

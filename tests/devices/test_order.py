@@ -56,6 +56,16 @@ def test_money_is_due_when_the_order_is_submitted_and_not_before() -> None:
     assert (event.submitted_at, event.money.net_minor) == (at(0.1), 26700)
 
 
+def test_devices_are_taxed_as_hardware_bought_or_rented() -> None:
+    given = placed(*PHONES_AND_ONE_BOUGHT).days_later(20)
+    charged = [line for each in told(given, DeviceOrderSubmitted) for line in each.money.lines]
+    charged += [line for each in told(given, ShipmentDelivered) for line in each.money.lines]
+    assert {(line.sku, line.tax_code) for line in charged} == {
+        ("desk_phone_buy", "hardware"),
+        ("haas_desk_phone", "hardware"),
+    }
+
+
 def test_a_hold_that_runs_out_submits_the_order_at_its_end() -> None:
     event = placed().when(c.EndHold()).then(DeviceOrderSubmitted)
     assert event.submitted_at == at(1)

@@ -1,7 +1,8 @@
 """A quote's tax is the tax of the invoice that follows: both compute it by one function (DOMAIN M10, B19)."""
 
+import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 
 from contracts.envelope import Envelope
+from contracts.money import Currency
 from contracts.plan_actions import Privilege
 from contracts.renewals import Invoice, InvoiceDrafted
 from contracts.tax import table_in
+from contracts.terms import Cycle
 from deploy.local.launcher import TAX_RATES
 from services.renewals.account import AccountRenewals, evolve
 from services.renewals.policy import decided, steps_for
 from tests.chassis.tokens import Issuer
+from tests.plans.given import catalogue_of, nothing, published, start, with_product
 from tests.plans.portal import (
     EDIT,
     JUNE_1_IN_NEW_YORK,
@@ -108,6 +112,32 @@ async def test_phones_are_taxed_as_phones(customer: Customer) -> None:
     }
     quote = done(await customer.quote_start({"sku": "workplace_pro", "quantity": 9, "cycle": "monthly"}))
     assert (quote["due_now"]["net_minor"], quote["total_minor"]) == (15_291, 15_291 + 1_009)
+
+
+async def test_a_quote_holds_only_while_its_tax_does(tmp_path: Path) -> None:
+    """An operator has put other rates into the table meanwhile, from a day that has begun."""
+    table = tmp_path / "rates.json"
+    clock = SetClock()
+    tokens = []
+    for rate_bp in (660, 700):
+        rates = {"US-TX": {"standard": [{"valid_from": "2020-01-01", "rate_bp": rate_bp}]}}
+        table.write_text(json.dumps({"jurisdictions": rates}))
+        async with plans_service(tmp_path, issuer, clock, tax_rates=table) as service:
+            customer = service.as_other("taxed", taxed=EDIT)
+            done(await customer.open(TEXAS))
+            answer = await customer.start(more={"quote_token": tokens[0]}) if tokens else None
+            quoted = {"sku": "workplace_pro", "quantity": 9, "cycle": "monthly"}
+            tokens.append(done(await customer.quote_start(quoted))["token"])
+    assert answer is not None
+    assert problem(answer) == "quote_stale"
+    assert answer.json()["quote"]["taxes"][0]["rate_bp"] == 700
+
+
+def test_a_term_that_is_renewed_is_taxed_as_the_book_of_its_first_day_says() -> None:
+    line = nothing().when(start()).happened().known().base
+    book = published(2, date(2026, 7, 1), products=with_product("workplace_pro", tax_code="telephony"))
+    renewed = catalogue_of(published(), book).renewed(line, date(2026, 7, 1), Currency.USD, Cycle.MONTHLY)
+    assert (line.tax_code, renewed.tax_code) == ("standard", "telephony")
 
 
 def moved(customer: Customer) -> Customer:

@@ -7,10 +7,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel
 
-from contracts.devices import DeviceLeaseStarted
+from contracts.devices import DeviceLeaseStarted, DeviceLine
 from contracts.envelope import Envelope
 from contracts.leases import ends_on
 from contracts.money import Currency
+from contracts.plans import ProductKind
 from contracts.proration import earned
 from contracts.renewals import (
     Invoice,
@@ -23,6 +24,7 @@ from contracts.renewals import (
 )
 from contracts.tax import TaxTable
 from contracts.terms import Cycle, term
+from services.devices.charges import first_month, money
 from services.renewals import billing, rentals
 from services.renewals import invoice as invoices
 from services.renewals.account import AccountRenewals, evolve
@@ -31,16 +33,24 @@ from services.renewals.policy import decided, steps_for
 from tests.tax import TAXED_HERE, table
 
 JUNE_1 = date(2026, 6, 1)
+_PHONE: Any = {
+    "line_id": "line-1",
+    "sku": "haas_desk_phone",
+    "name": "Desk phone",
+    "family": "phone",
+    "book_version": 1,
+}
 
 
 @dataclass(slots=True)
 class Bundle:
-    """A monthly plan. minor: of a term. number: of the term it is in."""
+    """A monthly plan. minor: of a term. number: of the term it is in. charged: for that, net of credits."""
 
     name: str
     minor: int
     anchor_on: date
     number: int = 0
+    charged: int = 0
     live: bool = True
     renews: bool = True
 
@@ -61,8 +71,8 @@ class History:
             self.say("plans.TaxJurisdictionSet", "billingaccount-acme", TAXED_HERE.model_dump(mode="json"))
 
     def start(self, name: str, minor: int) -> None:
-        bundle = self.bundles[name] = Bundle(name, minor, self.on)
-        self._plan("PlanStarted", bundle, _money(_line(bundle, minor)))
+        bundle = self.bundles[name] = Bundle(name, minor, self.on, charged=minor)
+        self._plan("PlanStarted", bundle, _money(_line(bundle, minor)), line=_cost(bundle))
 
     def edit(self, name: str, more_minor: int) -> None:
         """From today on it costs so much more, or less, at once."""
@@ -71,15 +81,17 @@ class History:
         served = (self.on - now.start).days
         size = abs(more_minor)
         left = size - earned(size, served, now.days)
+        left = left if more_minor > 0 else -min(left, bundle.charged)  # DOMAIN M8
         bundle.minor += more_minor
-        money = _money(_line(bundle, left if more_minor > 0 else -left, full_minor=size, days_served=served))
-        self._plan("PlanEdited", bundle, money)
+        bundle.charged += left
+        money = _money(_line(bundle, left, full_minor=size, days_served=served))
+        self._plan("PlanEdited", bundle, money, after=_cost(bundle))
 
     def cancel(self, name: str, refund: bool) -> None:
         bundle = self.bundles[name]
         now = term(bundle.anchor_on, Cycle.MONTHLY, bundle.number)
         served = (self.on - now.start).days + 1
-        left = bundle.minor - earned(bundle.minor, served, now.days)
+        left = min(bundle.minor - earned(bundle.minor, served, now.days), bundle.charged)
         bundle.renews = False
         lines = [_line(bundle, -left, full_minor=bundle.minor, days_served=served)] if refund and left else []
         self._plan("PlanCancelled", bundle, _money(*lines), refund_requested=refund)
@@ -89,19 +101,18 @@ class History:
             lease_id=lease_id,
             order_id="o1",
             shipment_id="s1",
-            line_id="line-1",
-            sku="haas_desk_phone",
-            name="Desk phone",
-            family="phone",
             serial="SN0123456789AB",
             currency=Currency.USD,
             time_zone="UTC",
             monthly_minor=599,
             list_minor=8900,
-            book_version=1,
             started_on=started_on,
             ends_on=ends_on(started_on),
+            **_PHONE,
         )
+        unit = DeviceLine(list_minor=8900, unit_minor=599, kind=ProductKind.DEVICE_RENTAL, quantity=1, **_PHONE)
+        delivered = money(Currency.USD, [first_month(unit, 1, started_on)]).model_dump(mode="json")
+        self.say("devices.ShipmentDelivered", "deviceorder-o1", {"order_id": "o1", "money": delivered})
         self.say("devices.DeviceLeaseStarted", f"lease-{lease_id}", lease.model_dump(mode="json"))
 
     def give_back(self, lease_id: str) -> None:
@@ -161,6 +172,7 @@ class History:
             self._plan("PlanEnded", bundle, None, **over)
             return
         bundle.number += 1
+        bundle.charged = bundle.minor
         now = term(bundle.anchor_on, Cycle.MONTHLY, bundle.number)
         said = {"cadence": "monthly", "number": bundle.number, "lines": []}
         said |= {"term_start": now.start.isoformat(), "term_end": now.end.isoformat()}
@@ -245,6 +257,10 @@ def _line(bundle: Bundle, amount: int, full_minor: int | None = None, days_serve
     numbers = {"quantity": 1, "full_minor": abs(amount) if full_minor is None else full_minor, "amount_minor": amount}
     days = {"days_served": days_served, "days": now.days}
     return {**line, **numbers, **days, "period_start": now.start.isoformat(), "period_end": now.end.isoformat()}
+
+
+def _cost(bundle: Bundle) -> dict[str, Any]:
+    return {"line_id": "line-1", "total_minor": bundle.minor}
 
 
 def _money(*lines: dict[str, Any]) -> dict[str, Any]:

@@ -182,6 +182,19 @@ def test_what_is_owed_after_the_cut_is_taxed_code_by_code() -> None:
     assert (cut.remains_minor, cut.cut_minor) == (2100 + 210 + 630 + 126, total - 3066)
 
 
+def test_a_credit_that_was_less_than_its_rest_takes_nothing_off_another_code() -> None:
+    """DOMAIN M8: of software 1.00 is left to pay after a credit of 30.00; after 21 days that credit is used up."""
+    one = issued()
+    (charge,) = one.lines
+    capped = charge.model_copy(update={"part": "credit", "full_minor": 31000, "amount_minor": -3000})
+    phone = charge.model_copy(update={"tax_code": "telephony"})
+    both = one.model_copy(update={"lines": (capped, charge, phone), "net_minor": 3200, "total_minor": 3200})
+    both = both.model_copy(update={"due_minor": 3200})
+    *_, cut = invoices.declined(after(InvoiceIssued(invoice=both)), 5, "no", JULY_1 + timedelta(21))
+    assert isinstance(cut, InvoiceCut)
+    assert cut.remains_minor == 2100
+
+
 def test_a_product_of_another_code_that_was_never_paid_owes_the_difference_of_both_with_their_taxes() -> None:
     """From 50 cents a day at 10 % to 100 cents a day at 20 %, for 21 days."""
     year = {"days": 365, "period_end": date(2027, 7, 1)}

@@ -14,8 +14,9 @@ from services.chassis.memory_store import MemoryEventStore
 from services.renewals.calendar import Calendar
 from services.renewals.due_index import DueIndex
 from services.renewals.reactions import Reactions
+from tests.tax import TAXED_HERE, table
 
-from .test_devices import HISTORY, METADATA, OPENED
+from .test_devices import HISTORY, METADATA, OPENED, told
 from .test_sink import ledger, nobody_away
 
 JUNE_6 = date(2026, 6, 6)
@@ -49,10 +50,10 @@ class Renter:
     """acme in Vienna, its leases, and the calendar that invoices them."""
 
     def __init__(self, store: MemoryEventStore, index: DueIndex) -> None:
-        self.store, self.clock, self.devices = store, Noon(), Away()
-        kept = ledger(store, self.clock)
-        self.devices.reactions = self.reactions = Reactions(kept, nobody_away)
-        self.calendar = Calendar(index, kept, Away(), self.devices, self.clock)  # type: ignore[arg-type]
+        self.store, self.clock, self.plans, self.devices = store, Noon(), Away(), Away()
+        kept = ledger(store, self.clock, table(825, hardware=1000))
+        self.plans.reactions = self.devices.reactions = self.reactions = Reactions(kept, nobody_away)
+        self.calendar = Calendar(index, kept, self.plans, self.devices, self.clock)  # type: ignore[arg-type]
 
     async def rents(self, lease_id: str, started_on: str = "2026-06-06") -> None:
         await self.reactions.react(event("DeviceLeaseStarted", lease_id, started_on=started_on, monthly_minor=599))
@@ -126,6 +127,16 @@ async def test_a_lease_heard_of_late_is_charged_beside_those_of_its_day(renter: 
         ("2026-07-06", [(1, 599)]),
         ("2026-08-06", [(2, 1198)]),
     ]
+
+
+async def test_a_month_is_taxed_as_what_is_rented_where_plans_have_said_by_then(renter: Renter) -> None:
+    """5.99 at 10 %: 0.599."""
+    await renter.reactions.react(event("DeviceLeaseStarted", "o1-1", monthly_minor=599, tax_code="hardware"))
+    renter.plans.news = [told("plans.TaxJurisdictionSet", TAXED_HERE.model_dump(mode="json"))]
+    await renter.wakes(date(2026, 8, 6))
+    drafted = [json.loads(r.data)["invoice"] async for r in renter.store.read_all(0) if "Drafted" in r.type]
+    (tax,) = drafted[-1]["taxes"]
+    assert (tax["code"], tax["rate_bp"], tax["net_minor"], tax["tax_minor"]) == ("hardware", 1000, 599, 60)
 
 
 async def test_an_index_that_is_built_anew_knows_what_was_charged(renter: Renter, tmp_path: Path) -> None:

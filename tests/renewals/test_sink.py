@@ -25,12 +25,12 @@ from services.renewals.payments import EmbeddedPayments
 from services.renewals.reactions import Reactions
 
 
-def ledger(store: EventStore, clock: Clock | None = None) -> Ledger:
+def ledger(store: EventStore, clock: Clock | None = None, rates: TaxTable | None = None) -> Ledger:
     return Ledger(
         accounts=CommandHandler(store, account.evolve),
         invoices=CommandHandler(store, invoice.evolve),
         payments=EmbeddedPayments(),
-        rates=TaxTable(),
+        rates=rates or TaxTable(),
         clock=clock or SystemClock(),
     )
 

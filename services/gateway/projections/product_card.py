@@ -93,7 +93,7 @@ def _resized(row: Members, envelope: Envelope) -> Members:
 def _cycle_changed(row: Members, envelope: Envelope) -> Members:
     body = envelope.data
     return {
-        "cycle": body["after"],
+        "cycle": body["cycle"],
         "term_start": body["term_start"],
         "term_end": body["term_end"],
         "lines": {line["line_id"]: line for line in body["lines"]},
