@@ -34,17 +34,22 @@ class AccountAction(StrEnum):
     REVOKE_ROLE = "revoke_role"
     PLACE_HOLD = "place_hold"
     LIFT_HOLD = "lift_hold"
+    SET_TAX_JURISDICTION = "set_tax_jurisdiction"
 
 
-_OF_OPERATORS = (AccountAction.PLACE_HOLD, AccountAction.LIFT_HOLD)
+# Of operators: who could free themselves of tax by saying where they are would.
+_NEEDED = {
+    AccountAction.PLACE_HOLD: Privilege.HOLD_EDIT,
+    AccountAction.LIFT_HOLD: Privilege.HOLD_EDIT,
+    AccountAction.SET_TAX_JURISDICTION: Privilege.TAX_EDIT,
+}
 _SELF_SERVICE = (AccountAction.CHANGE_CONTACT, AccountAction.CHANGE_PAYMENT_METHOD)
 
 
 def why_not(action: AccountAction, holds: Collection[Hold], privileges: Collection[str]) -> str | None:
     """The problem code that stands against `action`, or None. An unpaid account may change how it pays; who may do what
     can be changed under every hold: access must be possible to take away at any time."""
-    needed = Privilege.HOLD_EDIT if action in _OF_OPERATORS else Privilege.INFORMATION_EDIT
-    if needed not in privileges:
+    if _NEEDED.get(action, Privilege.INFORMATION_EDIT) not in privileges:
         return "forbidden"
     if action is AccountAction.LIFT_HOLD:
         return None if {Hold.CONTRACT, Hold.LEGAL} & set(holds) else "no_change"

@@ -8,6 +8,7 @@ from .account_actions import AccountAction, BillingRole
 from .money import Currency, Minor
 from .plan_actions import Hold
 from .plan_commands import Request
+from .plans import TaxTerms
 
 # Whatever looks like a script is text here, and stays it: who shows it escapes it. Control characters are no text.
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -89,6 +90,8 @@ class RoleHolder(BaseModel):
 class BillingManagement(BaseModel):
     """A billing account as it is now, its contacts with their personal data. payment_token: None until it has one.
 
+    tax: where it is taxed now and what has been agreed for later, the earliest first; empty: nowhere.
+
     contacts: those there are, bill_to, sold_to and extra_1 to extra_9 in this order. revision: of the account.
     """
 
@@ -96,6 +99,7 @@ class BillingManagement(BaseModel):
     currency: Currency
     time_zone: str
     payment_token: str | None
+    tax: list[TaxTerms]
     contacts: list[BillingContact]
     roles: list[RoleHolder]
     holds: list[BillingHold]

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from .money import Currency, Minor
-from .plans import Body, Id, Money, ProductKind, Quantity
+from .plans import STANDARD_TAX, Body, Id, Money, ProductKind, Quantity, TaxCode
 from .pricing import PriceMinor
 from .tracking import Serial, TrackingNumber
 
@@ -43,6 +43,7 @@ class DeviceLine(Body):
     unit_minor: PriceMinor
     list_minor: PriceMinor
     book_version: int
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class OrderContents(Body):
@@ -139,6 +140,7 @@ class DeviceLeaseStarted(Body):
     book_version: int
     started_on: date
     ends_on: date
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class DeviceReplacementRequested(Body):

@@ -20,6 +20,7 @@ class Privilege(StrEnum):
     CATALOGUE_EDIT = "Catalogue:Edit"
     CLOCK_EDIT = "Clock:Edit"
     HOLD_EDIT = "AccountHold:Edit"
+    TAX_EDIT = "AccountTax:Edit"
 
 
 class PlanAction(StrEnum):

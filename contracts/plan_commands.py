@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .money import Currency
+from .money import Currency, Minor
 from .plans import CancelReason, Id, Money, NextRenewal, Product, Quantity
+from .tax import TaxLine
 from .terms import Cycle
 
 # No control characters but tab and line ends; free text reaches pages, mails and exports.
@@ -33,6 +34,15 @@ class PaymentMethodBody(Request):
     token: Id
 
 
+class TaxJurisdictionBody(Request):
+    """jurisdiction: of the tax table, None: not taxed. exemption: a reference to the certificate that frees the account
+    of tax there, never the certificate. effective_from: tomorrow when left out; never a day that has begun."""
+
+    jurisdiction: Id | None
+    exemption: Id | None = None
+    effective_from: date | None = None
+
+
 class PayInvoiceBody(Request):
     """Nothing to say: what is left to pay is tried now."""
 
@@ -40,6 +50,8 @@ class PayInvoiceBody(Request):
 class OpenAccountBody(Request):
     currency: Currency
     time_zone: Annotated[str, Field(max_length=64, examples=["Europe/Vienna"])]
+    # Left out of the body's digest where it is: a key used before there was tax still finds its answer.
+    tax_jurisdiction: Annotated[Id | None, Field(exclude_if=lambda name: name is None)] = None
 
 
 class StartPlanBody(Confirmable):
@@ -173,13 +185,18 @@ class DueLater(BaseModel):
 
 
 class Quote(BaseModel):
-    """What a command would do, computed by the code that would do it. Nothing is recorded. due_later: of a change on a
-    later day of the term."""
+    """What a command would do, computed by the code that would do it. Nothing is recorded.
+
+    due_now: before tax. due_later: of a change on a later day of the term, before tax. taxes, total_minor: as they will
+    be on the invoice, before the account's credit is used.
+    """
 
     command: str
     effective_on: date
     due_now: Money
     due_later: DueLater | None
+    taxes: tuple[TaxLine, ...]
+    total_minor: Minor
     next_renewal_before: NextRenewal | None
     next_renewal_after: NextRenewal | None
     events: list[str]

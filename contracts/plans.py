@@ -14,6 +14,9 @@ from .terms import Cycle
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+STANDARD_TAX = "standard"
+# How a product is taxed. Left out where it is the standard: events from before there were codes have none.
+TaxCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", exclude_if=lambda code: code == STANDARD_TAX)]
 
 
 class Body(BaseModel):
@@ -46,6 +49,7 @@ class PlanLine(Body):
     price: Price
     book_version: int
     total_minor: Minor
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class MoneyLine(Body):
@@ -66,6 +70,7 @@ class MoneyLine(Body):
     period_start: date
     period_end: date
     amount_minor: Minor
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class Money(Body):
@@ -330,6 +335,20 @@ class AccountOpened(Body):
     time_zone: str
 
 
+class TaxTerms(Body):
+    """Where an account is taxed for terms that begin on effective_from or later, until other terms take effect: a
+    region of the tax table, None: nowhere. exemption: a reference to the certificate that frees it of tax there."""
+
+    jurisdiction: Id | None
+    exemption: Id | None
+    effective_from: date
+
+
+class TaxJurisdictionSet(TaxTerms):
+    """Never from a day that has begun, so that what was quoted on a day is what is charged on it (DOMAIN B19); but for
+    the first one, which comes with the account."""
+
+
 class PaymentMethodChanged(Body):
     """token: the payment provider's name for a way to pay; nothing about the way itself is stored here."""
 
@@ -393,6 +412,7 @@ class Product(Body):
     retired: bool
     tier_of: Id | None = None
     credits_reductions: bool = False
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class PriceBookPublished(Body):
@@ -443,6 +463,7 @@ PlanEvent = (
 )
 AccountEvent = (
     AccountOpened
+    | TaxJurisdictionSet
     | PaymentMethodChanged
     | AccountHoldPlaced
     | AccountHoldLifted

@@ -33,6 +33,9 @@ PROBLEMS: dict[str, ProblemType] = {
         422, "This Idempotency-Key was used with another request", "Use a new key for a new request."
     ),
     "idempotency_key_invalid": ProblemType(422, "Not an Idempotency-Key", "Send 1 to 128 visible ASCII characters."),
+    "bulk_file_invalid": ProblemType(
+        422, "This is no file of edits", "Mend what reason names; GET gives one to begin with."
+    ),
     "command_in_flight": ProblemType(409, "The same command is being carried out", "Send it again in a moment."),
     # what may be bought
     "sales_only": ProblemType(409, "This product is sold by our sales team only", "Contact sales."),
@@ -108,6 +111,9 @@ PROBLEMS: dict[str, ProblemType] = {
     # the catalogue and the account
     "account_exists": ProblemType(409, "The account is open already, with other terms", "Currency and zone are fixed."),
     "time_zone_unknown": ProblemType(422, "No such time zone", "Use an IANA name such as Europe/Vienna."),
+    "jurisdiction_unknown": ProblemType(
+        422, "No rate of tax is known for that jurisdiction", "Use one of the tax table."
+    ),
     "contact_not_found": ProblemType(
         404, "The account has no such contact", "Use bill_to, sold_to or extra_1 to extra_9."
     ),

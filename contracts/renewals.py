@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .money import Currency, Minor
-from .plans import Body, Id, MoneyLine, RenewalLine
+from .plans import STANDARD_TAX, Body, Id, MoneyLine, RenewalLine, TaxCode, TaxTerms
 from .pricing import PriceMinor
+from .tax import TaxLine
 from .terms import Cycle
 
 
@@ -28,15 +29,6 @@ class InvoiceLine(MoneyLine):
     """A money line on an invoice, and the bundle it is of."""
 
     bundle_id: Id
-
-
-class TaxLine(Body):
-    """Tax on the net of one code, half up (DOMAIN M10). rate_bp: in hundredths of a per cent."""
-
-    code: str
-    rate_bp: Annotated[int, Field(ge=0, le=10_000)]
-    net_minor: Minor
-    tax_minor: Minor
 
 
 class InvoiceKind(StrEnum):
@@ -74,6 +66,10 @@ class BillingTermsNoted(Body):
     currency: Currency
     time_zone: str
     payment_token: Id | None
+
+
+class TaxTermsNoted(TaxTerms):
+    """Where the account is taxed from a day on, as plans say."""
 
 
 class RenewalScheduled(Body):
@@ -147,6 +143,7 @@ class RentalNoted(Body):
     name: str
     monthly_minor: PriceMinor
     started_on: date
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class RentalEnded(Body):
@@ -241,6 +238,7 @@ class RefundGranted(Body):
 
 RenewalEvent = (
     BillingTermsNoted
+    | TaxTermsNoted
     | RenewalScheduled
     | RenewalQuoteChanged
     | RenewalDue

@@ -168,6 +168,103 @@ def reconcile(
 
 
 @app.command()
+def replay(
+    owner: Annotated[str | None, typer.Option(help="plans, devices or renewals; all, one after the other.")] = None,
+    account: Annotated[str | None, typer.Option(help="Events of this account alone.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Events of this stream alone, as in plan-….")] = None,
+    since: Annotated[str | None, typer.Option(help="Recorded on this day, or at this instant, or later.")] = None,
+    before: Annotated[str | None, typer.Option(help="Recorded before this day or instant.")] = None,
+    after: Annotated[int, typer.Option(help="After this position of the owner.", min=0)] = 0,
+    until: Annotated[int | None, typer.Option(help="Up to and with this position of the owner.", min=0)] = None,
+    form: Annotated[str, typer.Option("--format", help="jsonl or cloudevents.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output if left out.")] = None,
+    topic: Annotated[str | None, typer.Option(help="A topic of your own instead, in the portal's broker.")] = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Stream the log, or a part of it: one event a line, the same bytes every time.
+
+    A file appears once it is whole. What was interrupted goes on with the same command, into a file or a topic; the
+    result is as if it had not been.
+
+    Examples:
+
+      billing replay --account acme                                      an account's history, on standard output
+
+      billing replay --owner renewals --since 2026-05-01 -o may.jsonl    what renewals recorded since
+
+      billing replay --stream plan-7c9e6679f3b24a1e8d55 --format cloudevents
+
+      billing replay --owner plans --topic team-blue.plans               into a topic of a team's own
+    """
+    from contracts.topics import Owner
+    from deploy.local.folder import Folder
+    from deploy.local.replay import Wish, command
+    from services.chassis.selection import Selection, an_instant
+    from services.replay.formats import Format
+
+    try:
+        since, before = (text and an_instant(text) for text in (since, before))
+        owners = [Owner(owner)] if owner else list(Owner)
+        written = Format(form)
+    except ValueError as problem:
+        raise SystemExit(f"{problem}: see billing replay --help.") from None
+    selection = Selection(account, stream, since, before)
+    command(Folder(data_dir), Wish(owners, selection, after, until, written, output, topic))
+
+
+bulk = typer.Typer(no_args_is_help=True, help="Change many plans of an account with one file.")
+app.add_typer(bulk, name="bulk")
+Account = Annotated[str, typer.Option(help="The account.")]
+User = Annotated[str, typer.Option(help="The demo user who asks.")]
+
+
+@bulk.command()
+def export(
+    account: Account = "acme",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output if left out.")] = None,
+    user: User = "olive",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Write the lines of every plan as a CSV file: change quantities in it, and send it back with `billing bulk edit`.
+
+    Example:
+
+      billing bulk export --account acme -o plans.csv
+    """
+    from deploy.local.bulk import export as write
+    from deploy.local.folder import Folder
+
+    write(Folder(data_dir), account, user, output)
+
+
+@bulk.command()
+def edit(
+    file: Annotated[Path, typer.Argument(help="CSV with a heading, or JSON Lines (.jsonl): bundle_id, quantity, …")],
+    account: Account = "acme",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what each row would do.")] = False,
+    atomic: Annotated[bool, typer.Option("--atomic", help="Nothing, unless every row can be done.")] = False,
+    key: Annotated[str | None, typer.Option(help="Another one does the same file anew.")] = None,
+    user: User = "olive",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Carry out up to 5,000 edits; a result per row, and 1 at the end when one was refused.
+
+    Columns: bundle_id and quantity; line_id (the base if left out), effective_on, revision; product is not looked at.
+    Interrupted, the same command does the rest: what was done is not done again, unless the file was changed.
+
+    Examples:
+
+      billing bulk edit plans.csv --dry-run
+
+      billing bulk edit plans.csv --atomic
+    """
+    from deploy.local.bulk import edit as send
+    from deploy.local.folder import Folder
+
+    raise SystemExit(send(Folder(data_dir), account, user, file, dry_run, atomic, key))
+
+
+@app.command()
 def clock(
     action: Annotated[str | None, typer.Argument(help="set, forward, run or stop; shows the time if left out.")] = None,
     value: Annotated[

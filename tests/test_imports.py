@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 SERVICES = ("plans", "devices", "renewals", "gateway")
 PURE = (
     *("commands.py", "decider.py", "plan.py", "account.py", "catalogue.py", "charges.py", "term_end.py"),
+    *("edits.py", "purchases.py", "cancellations.py", "licences.py", "offers.py", "scheduled.py", "telling.py"),
     *("forecast.py", "billing.py", "rentals.py", "invoice.py", "tax.py", "policy.py"),
     *("order.py", "order_decider.py", "lease.py", "lease_decider.py", "shop.py", "parcels.py", "schedule.py"),
 )

@@ -31,6 +31,7 @@ NEWER_BOOKS_FROM = _on(2026, 4, 1)
 ORDERED = _on(2026, 5, 14)
 CARD_WENT_BAD = _on(2026, 5, 16)
 END = datetime(2026, 5, 20, 3, tzinfo=UTC)  # 132 hours after the order: one parcel is there, the other on its way
+NEW_YORK = {"currency": "USD", "time_zone": "America/New_York"}
 BILL_TO = {
     "name": "Olive Example",
     "company": "Acme Inc.",
@@ -52,7 +53,7 @@ def load(client: Client) -> str:
     if _now(client) < NEWER_BOOKS_FROM:  # a portal that lives later has only the first one: no book begins in the past
         for version in (2, 3):
             _publish(client, version)
-    client.put("olive", ACME, {"currency": "USD", "time_zone": "America/New_York"}, key="demo-account")
+    client.put("olive", ACME, {**NEW_YORK, "tax_jurisdiction": "US-NY"}, key="demo-account")
     client.put("nora", GLOBEX, {"currency": "USD", "time_zone": "Europe/Vienna"}, key="demo-account")
     _load_billing(client)
     Bundle(client, "nora", GLOBEX, "workplace_pro", 3, "monthly")

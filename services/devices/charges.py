@@ -12,17 +12,19 @@ from contracts.proration import Period
 
 def once(line: DeviceLine, on: date) -> MoneyLine:
     """What is bought is paid for on a day, whole."""
-    return _line(line.line_id, line.sku, line.name, line.quantity, line.quantity * line.unit_minor, _day(on))
+    amount_minor = line.quantity * line.unit_minor
+    return _line(line.line_id, line.sku, line.name, line.quantity, amount_minor, line.tax_code, _day(on))
 
 
-def fee(sku: str, name: str, fee_minor: int, on: date) -> MoneyLine:
+def fee(sku: str, name: str, fee_minor: int, tax_code: str, on: date) -> MoneyLine:
     """For a leased device that did not come back."""
-    return _line(LINE, sku, name, 1, fee_minor, _day(on))
+    return _line(LINE, sku, name, 1, fee_minor, tax_code, _day(on))
 
 
 def first_month(line: DeviceLine, units: int, started_on: date) -> MoneyLine:
     """The first month of some units of a rented line."""
-    return _line(line.line_id, line.sku, line.name, units, units * line.unit_minor, month(started_on, 0))
+    amount_minor = units * line.unit_minor
+    return _line(line.line_id, line.sku, line.name, units, amount_minor, line.tax_code, month(started_on, 0))
 
 
 def money(currency: Currency, lines: Iterable[MoneyLine]) -> Money:
@@ -36,7 +38,9 @@ def _day(on: date) -> Period:
     return Period(on, on + timedelta(days=1))
 
 
-def _line(line_id: str, sku: str, name: str, quantity: int, amount_minor: int, period: Period) -> MoneyLine:
+def _line(
+    line_id: str, sku: str, name: str, quantity: int, amount_minor: int, tax_code: str, period: Period
+) -> MoneyLine:
     return MoneyLine(
         line_id=line_id,
         sku=sku,
@@ -49,4 +53,5 @@ def _line(line_id: str, sku: str, name: str, quantity: int, amount_minor: int, p
         period_start=period.start,
         period_end=period.end,
         amount_minor=amount_minor,
+        tax_code=tax_code,
     )

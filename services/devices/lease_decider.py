@@ -91,6 +91,7 @@ def _started(command: StartLease) -> LeaseEvent:
         book_version=command.line.book_version,
         started_on=command.started_on,
         ends_on=ends_on(command.started_on),
+        tax_code=command.line.tax_code,
     )
 
 
@@ -124,7 +125,7 @@ def _overdue(lease: Lease) -> LeaseEvent:
     due_on = return_due_on(started.ends_on)
     months = months_begun(started.started_on, due_on)
     amount_minor = fee_minor(started.list_minor, started.monthly_minor, months)
-    charged = [fee(started.sku, started.name, amount_minor, due_on + timedelta(days=1))]
+    charged = [fee(started.sku, started.name, amount_minor, started.tax_code, due_on + timedelta(days=1))]
     return DeviceReturnOverdue(
         lease_id=lease.lease_id,
         due_on=due_on,

@@ -126,6 +126,7 @@ class Shop:
             unit_minor=per_unit[Cycle.MONTHLY if rented else Cycle.ONCE],
             list_minor=per_unit[Cycle.ONCE],
             book_version=self.book.book_version,
+            tax_code=product.tax_code,
         )
 
     def _check_ratio(self, lines: Sequence[DeviceLine], before: Sequence[DeviceLine]) -> None:

@@ -7,6 +7,7 @@ from contracts.billing_management import (
     RemoveContactBody,
     RevokeRoleBody,
 )
+from contracts.plan_commands import TaxJurisdictionBody
 
 from .forwarded import ACCOUNT, Example, Forwarded
 
@@ -64,6 +65,15 @@ ACCOUNT_COMMANDS: tuple[Forwarded, ...] = (
         RevokeRoleBody,
         {},
         ("role_not_found", "last_editor", "revision_stale"),
+    ),
+    Forwarded(
+        "set_tax_jurisdiction",
+        "PUT",
+        f"{ACCOUNT}/tax-jurisdiction",
+        "Say where an account is taxed, as an operator",
+        TaxJurisdictionBody,
+        {"jurisdiction": "AT", "exemption": None},
+        ("jurisdiction_unknown", "date_out_of_range"),
     ),
     Forwarded(
         "place_hold",

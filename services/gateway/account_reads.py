@@ -1,5 +1,7 @@
 """Reads over everything an account has: what it may use, what it will be charged, what is on its way to it."""
 
+import re
+
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,18 +12,24 @@ from .answers import OrderedParcel, Shipments
 from .cards import opened
 from .entitlements import entitlements
 from .for_sale import BOOK
-from .projections import catalogue, device_lease, device_order, invoice, product_card
+from .projections import catalogue, device_lease, device_order, invoice, licence, product_card
 from .reads import admitted, as_response, unless_known
 from .upcoming import MOST_MONTHS, upcoming
 
 MONTHS = 12
+_PERSON = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 async def read_entitlements(request: Request) -> Response:
+    """subject: a person, who may use what belongs to the plans they have a licence of."""
+    subject = _subject(request)
     of = await admitted(request)
-    plans = [opened(row) for row in await of.reads.store.rows_of(product_card.TABLE, of.account_id)]
-    book = await of.reads.store.row(catalogue.TABLE, BOOK)
-    answer = entitlements(of.account_id, plans, None if book is None else opened(book), of.holds(), of.today)
+    store = of.reads.store
+    plans = [opened(row) for row in await store.rows_of(product_card.TABLE, of.account_id)]
+    if subject is not None:
+        plans = [plan for plan in plans if await store.row(licence.TABLE, licence.of(plan["bundle_id"], subject))]
+    book = await store.row(catalogue.TABLE, BOOK)
+    answer = entitlements(of.account_id, subject, plans, None if book is None else opened(book), of.holds(), of.today)
     return unless_known(request, as_response(answer))
 
 
@@ -49,6 +57,14 @@ async def read_shipments(request: Request) -> Response:
     ]
     parcels.sort(key=lambda parcel: parcel.dispatched_at, reverse=True)
     return unless_known(request, as_response(Shipments(account_id=of.account_id, shipments=parcels)))
+
+
+def _subject(request: Request) -> str | None:
+    text = request.query_params.get("subject")
+    if text is None or _PERSON.fullmatch(text):
+        return text
+    message = "an opaque reference to a person, as licences are assigned to"
+    raise RequestValidationError([{"type": "parameter_malformed", "loc": ("query", "subject"), "msg": message}])
 
 
 def _months(request: Request) -> int:

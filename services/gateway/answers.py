@@ -11,10 +11,11 @@ from contracts.devices import DeviceLine, Speed, Unit
 from contracts.envelope import Actor
 from contracts.money import Currency, Minor
 from contracts.plan_actions import PlanAction, PlanStatus
-from contracts.plans import CancelReason, Direction, ProductKind
+from contracts.plans import STANDARD_TAX, CancelReason, Direction, ProductKind, TaxCode
 from contracts.pricing import Price
 from contracts.problems import PROBLEMS
-from contracts.renewals import InvoiceKind, InvoiceLine, TaxLine
+from contracts.renewals import InvoiceKind, InvoiceLine
+from contracts.tax import TaxLine
 from contracts.terms import Cycle
 from contracts.topics import Owner
 
@@ -101,6 +102,7 @@ class CardLine(Answer):
     total_minor: Minor
     ends_on: date | None
     allowed_actions: dict[PlanAction, Permission]
+    tax_code: TaxCode = STANDARD_TAX
 
 
 class ProductCard(Answer):

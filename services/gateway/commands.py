@@ -147,7 +147,7 @@ _OF_ACCOUNTS = (
         "Open a billing account",
         OpenAccountBody,
         {"currency": "USD", "time_zone": "Europe/Vienna"},
-        ("account_exists", "time_zone_unknown"),
+        ("account_exists", "time_zone_unknown", "jurisdiction_unknown"),
     ),
     Forwarded(
         "change_payment_method",

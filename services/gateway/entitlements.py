@@ -33,25 +33,31 @@ class Entitlement(Answer):
 
 
 class Entitlements(Answer):
-    """on: the day it is said for, in the account's time zone."""
+    """on: the day it is said for, in the account's time zone. subject: the person it is about; null: the account."""
 
     account_id: str
+    subject: str | None
     on: date
     holds: list[Hold]
     entitlements: list[Entitlement]
 
 
 def entitlements(
-    account_id: str, plans: Iterable[Row], book: Row | None, holds: frozenset[Hold], today: date
+    account_id: str,
+    subject: str | None,
+    plans: Iterable[Row],
+    book: Row | None,
+    holds: frozenset[Hold],
+    today: date,
 ) -> Entitlements:
-    """plans: rows of product cards. book: the row of the catalogue."""
+    """plans: rows of product cards, of the plans the subject has a licence of. book: the row of the catalogue."""
     included = {
         (version["book_version"], product["sku"]): product["includes"]
         for version in (book["versions"] if book else ())
         for product in version["products"]
     }
     found = [each for plan in plans for each in _of_plan(plan, included, today)]
-    return Entitlements(account_id=account_id, on=today, holds=sorted(holds), entitlements=found)
+    return Entitlements(account_id=account_id, subject=subject, on=today, holds=sorted(holds), entitlements=found)
 
 
 def _of_plan(plan: Row, included: dict[tuple[int, str], list[str]], today: date) -> list[Entitlement]:

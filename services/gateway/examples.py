@@ -134,6 +134,7 @@ _CHARGE = {
     "period_end": "2026-02-28",
     "amount_minor": 3277,
 }
+_TAX = {"code": "standard", "rate_bp": 825, "net_minor": 3277, "tax_minor": 270, "jurisdiction": "US-TX"}
 _UPCOMING = {"due_on": "2026-02-28", "currency": "USD", "amount_minor": 10194, "bundle_ids": [BUNDLE]}
 _BREAKDOWN_LINE = {
     "bundle_id": BUNDLE,
@@ -205,7 +206,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "cause_id": "5f1c3b7f0a9d4e2b8c61",
         "lines": [{**_CHARGE, "bundle_id": BUNDLE}],
         "net_minor": 3277,
-        "taxes": [{"code": "standard", "rate_bp": 825, "net_minor": 3277, "tax_minor": 270}],
+        "taxes": [_TAX],
         "credit_minor": 500,
         "due_minor": 3047,
         "cut_minor": 0,
@@ -218,6 +219,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "currency": "USD",
         "time_zone": "Europe/Vienna",
         "payment_token": "pm-4711",
+        "tax": [{"jurisdiction": "AT", "exemption": None, "effective_from": "2026-01-31"}],
         "contacts": [{**CONTACT_EXAMPLE, "contact": "bill_to"}],
         "roles": [{"subject": "user-olive", "role": "owner"}],
         "holds": [{"hold": "contract", "invoice_id": None, "amount_minor": None}],
@@ -228,6 +230,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
             "revoke_role": _OPEN,
             "place_hold": _closed("forbidden", "You lack the privilege this needs"),
             "lift_hold": _closed("forbidden", "You lack the privilege this needs"),
+            "set_tax_jurisdiction": _closed("forbidden", "You lack the privilege this needs"),
         },
         "revision": 7,
     },
@@ -249,6 +252,8 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "effective_on": "2026-02-10",
         "due_now": {"currency": "USD", "net_minor": 3277, "lines": [_CHARGE]},
         "due_later": None,
+        "taxes": [_TAX],
+        "total_minor": 3547,
         "next_renewal_before": _renewal(5),
         "next_renewal_after": _renewal(8),
         "events": ["PlanEdited"],
@@ -257,6 +262,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
     },
     Entitlements: {
         "account_id": ACCOUNT,
+        "subject": None,
         "on": "2026-02-10",
         "holds": [],
         "entitlements": [

@@ -72,6 +72,11 @@ class _Facts:
             return ""
         return f", {self.money(money['net_minor'])}"
 
+    def taxed(self) -> str:
+        """Where, and whether an exemption frees of it."""
+        exempt = f", exempt by {self.exemption}" if self.exemption else ""
+        return f"{self.jurisdiction or 'nowhere'}{exempt}"
+
     def change(self) -> str:
         """From one line to another."""
         before, after = self.before, self.after
@@ -122,9 +127,11 @@ _WORDS: dict[str, Callable[[_Facts], str]] = {
     "BillingContactChanged": lambda e: f"Billing contact changed: {_spoken(e.contact)}",
     "BillingRoleGranted": lambda e: f"{e.subject} became {_spoken(e.role)}",
     "BillingRoleRevoked": lambda e: f"{e.subject} is {_spoken(e.role)} no longer",
+    "TaxJurisdictionSet": lambda e: f"Taxed from {e.effective_from} on: {e.taxed()}",
     "PaymentMethodChanged": lambda e: "Payment method changed",
     "AccountHoldPlaced": lambda e: f"Account put on hold: {_spoken(e.hold)}",
     "AccountHoldLifted": lambda e: f"Hold lifted: {_spoken(e.hold)}",
+    "TaxTermsNoted": lambda e: "Terms of tax noted",
     "BillingTermsNoted": lambda e: "Billing terms noted",
     "DeviceOrderPlaced": lambda e: f"Devices ordered: {_lines(e.contents['lines'])}",
     "DeviceOrderAmended": lambda e: f"Device order amended: {_lines(e.after['lines'])}",

@@ -29,6 +29,9 @@ from .answers import (
     ProductCards,
     Shipments,
 )
+from .bulk.described import bulk_paths
+from .bulk.results import BulkResult, RowResult
+from .bulk.routes import BULK
 from .clock import CLOCK, ClockBody, ClockView
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
@@ -99,6 +102,12 @@ _PAGE: list[Document] = [
     },
     {"in": "query", "name": "before", "description": "read on, as `next` says", "schema": {"type": "string"}},
 ]
+_SUBJECT = {
+    "in": "query",
+    "name": "subject",
+    "description": "A person: what belongs to the plans they have a licence of.",
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9_-]{1,64}$"},
+}
 _MONTHS = {
     "in": "query",
     "name": "months",
@@ -194,6 +203,7 @@ def document() -> Document:
         paths.setdefault(path, {})["get"] = _read(name, path, summary, answer, codes)
     for command in COMMANDS:
         paths.setdefault(command.path, {})[command.method.lower()] = _command(command)
+    paths |= bulk_paths(_path_parameters(BULK), _IDEMPOTENCY_KEY, READ, _failures)
     paths[CLOCK] = {"get": _read_clock(), "post": _move_clock()}
     return {
         "openapi": "3.1.0",
@@ -205,7 +215,7 @@ def document() -> Document:
         },
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "tags": [{"name": "reads"}, {"name": "commands"}, {"name": "quotes"}, {"name": "clock"}],
+        "tags": [{"name": "reads"}, {"name": "commands"}, {"name": "quotes"}, {"name": "bulk"}, {"name": "clock"}],
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -215,7 +225,13 @@ def document() -> Document:
 
 
 def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Sequence[str]) -> Document:
-    parameters = {Breakdown: [_CADENCE], Invoices: _SEARCH, History: _PAGE, UpcomingCharges: [_MONTHS]}
+    parameters: dict[type[BaseModel], list[Document]] = {
+        Breakdown: [_CADENCE],
+        Entitlements: [_SUBJECT],
+        Invoices: _SEARCH,
+        History: _PAGE,
+        UpcomingCharges: [_MONTHS],
+    }
     asked = parameters.get(answer, [])
     return {
         "tags": ["reads"],
@@ -340,7 +356,14 @@ def _ref(model: type[BaseModel]) -> Document:
 def _schemas() -> Document:
     """Bodies as a client may send them, answers as it will get them (with every member, even those with a default)."""
     sent: set[type[BaseModel]] = {ClockBody, *(command.body for command in COMMANDS)}
-    received: set[type[BaseModel]] = {ClockView, CommandAnswer, Quote, *(answer for _, _, _, answer, _ in _READS)}
+    received: set[type[BaseModel]] = {
+        ClockView,
+        CommandAnswer,
+        Quote,
+        RowResult,
+        BulkResult,
+        *(answer for _, _, _, answer, _ in _READS),
+    }
     schemas: Document = {"Problem": PROBLEM_SCHEMA}
     schemas |= _definitions(received, "serialization") | _definitions(sent, "validation")
     return dict(sorted(schemas.items()))

@@ -4,7 +4,6 @@ Plain Starlette routes: FastAPI's routers and parameters cost a read more than t
 its owner's to judge. The OpenAPI document is written from the same tables instead (`openapi`).
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 
@@ -14,12 +13,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis import http
 
 from . import account_reads, device_reads, openapi, reads
 from .account_commands import BILLING
+from .addresses import checked
+from .bulk.routes import BULK, export, take_in
 from .clock import CLOCK, move_clock, read_clock
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
@@ -29,20 +29,6 @@ from .history import read_history
 from .waiting import wanted
 
 Handler = Callable[[Request], Awaitable[Response]]
-
-# The contracts' Id. Dots alone would mean another path to whoever takes them for one.
-_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
-_UNKNOWN = {
-    "account_id": "account_not_found",
-    "bundle_id": "plan_not_found",
-    "invoice_id": "invoice_not_found",
-    "order_id": "order_not_found",
-    "lease_id": "lease_not_found",
-    "contact": "contact_not_found",
-    "subject": "role_not_found",
-    "version": "price_book_not_found",
-    "sku": "product_not_found",
-}
 
 
 async def read_billing(request: Request) -> Response:
@@ -89,6 +75,8 @@ def routes() -> list[Route]:
     return [
         *(Address(path, read, methods=["GET"]) for path, read in READS.items()),
         *(Address(command.path, _forwarding(command), methods=[command.method]) for command in COMMANDS),
+        Address(BULK, export, methods=["GET"]),
+        Address(BULK, take_in, methods=["POST"]),
         Address(CLOCK, read_clock, methods=["GET"]),
         Address(CLOCK, move_clock, methods=["POST"]),
         Address("/openapi.json", _openapi, methods=["GET"]),
@@ -104,13 +92,6 @@ def _forwarding(command: Forwarded) -> Handler:
         return await forwarders[command.owner].forward(request, path)
 
     return forward
-
-
-def checked(name: str, text: str) -> str:
-    """An id of the address. Raises Refused as for one that does not exist, which it cannot: no other form is given."""
-    if not _ID.fullmatch(text):
-        raise Refused(_UNKNOWN.get(name, "not_found"))
-    return text
 
 
 @lru_cache(1)

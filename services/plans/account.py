@@ -3,7 +3,7 @@ its contacts and who may do what (B17). Pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,10 +19,12 @@ from contracts.plans import (
     BillingRoleGranted,
     BillingRoleRevoked,
     PaymentMethodChanged,
+    TaxJurisdictionSet,
 )
 from contracts.problems import Refused
+from contracts.tax import TaxRates, terms_on
 
-from .commands import OpenAccount
+from .commands import OpenAccount, SetTaxJurisdiction
 
 # Names in the zone table that mean whatever a machine is set to, no place at all, or the same table in other seconds.
 NO_PLACES = ("localtime", "posixrules", "Factory", "posix/", "right/")
@@ -30,12 +32,13 @@ NO_PLACES = ("localtime", "posixrules", "Factory", "posix/", "right/")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """holds: the amount by hold and, for an unpaid one, invoice. contacts: the erasable record of each. roles: by
-    subject."""
+    """tax: where it is taxed, as it was recorded. holds: the amount by hold and, for an unpaid one, invoice. contacts:
+    the erasable record of each. roles: by subject."""
 
     currency: Currency
     time_zone: str
     payment_token: str | None = None
+    tax: tuple[TaxJurisdictionSet, ...] = ()
     holds: Mapping[tuple[Hold, str | None], int | None] = field(default_factory=dict)
     contacts: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, BillingRole] = field(default_factory=dict)
@@ -52,15 +55,43 @@ class Account:
         return Refused(reason, **self.unpaid()) if reason == "unpaid_invoices" else Refused(reason)
 
 
-def decide(command: OpenAccount, account: Account | None) -> list[AccountEvent]:
-    """Raises Refused time_zone_unknown, or account_exists when it is open with other terms. Empty: already so."""
+def decide(command: OpenAccount, account: Account | None, rates: TaxRates) -> list[AccountEvent]:
+    """Raises Refused time_zone_unknown, jurisdiction_unknown, or account_exists when it is open with other terms.
+    Empty: already so."""
     if not _is_zone(command.time_zone):
         raise Refused("time_zone_unknown")
     if account is None:
-        return [AccountOpened(currency=command.currency, time_zone=command.time_zone)]
+        opened = AccountOpened(currency=command.currency, time_zone=command.time_zone)
+        if command.jurisdiction is None:
+            return [opened]
+        on = command.at.astimezone(ZoneInfo(command.time_zone)).date()
+        return [opened, _taxed(command.jurisdiction, None, on, rates)]
     if (account.currency, account.time_zone) != (command.currency, command.time_zone):
         raise Refused("account_exists", currency=account.currency, time_zone=account.time_zone)
+    first = account.tax[0].jurisdiction if account.tax else None
+    if command.jurisdiction not in (None, first):
+        raise Refused("account_exists", tax_jurisdiction=first)
     return []
+
+
+def set_tax_jurisdiction(command: SetTaxJurisdiction, account: Account | None, rates: TaxRates) -> list[AccountEvent]:
+    """Empty: it is so from that day on already. Raises Refused account_not_found, jurisdiction_unknown or
+    date_out_of_range: a day that has begun is taxed as it was quoted."""
+    account = allowed(account, AccountAction.SET_TAX_JURISDICTION, command.privileges)
+    tomorrow = command.on + timedelta(days=1)
+    effective_from = command.effective_from or tomorrow
+    if effective_from < tomorrow:
+        raise Refused("date_out_of_range", earliest=tomorrow.isoformat())
+    told = _taxed(command.jurisdiction, command.exemption, effective_from, rates)
+    known = terms_on(account.tax, effective_from)
+    same = known and (known.jurisdiction, known.exemption) == (told.jurisdiction, told.exemption)
+    return [] if same else [told]
+
+
+def _taxed(jurisdiction: str | None, exemption: str | None, on: date, rates: TaxRates) -> TaxJurisdictionSet:
+    if jurisdiction is not None and not rates.knows(jurisdiction):
+        raise Refused("jurisdiction_unknown", jurisdiction=jurisdiction)
+    return TaxJurisdictionSet(jurisdiction=jurisdiction, exemption=exemption, effective_from=on)
 
 
 def allowed(account: Account | None, action: AccountAction, privileges: Collection[str]) -> Account:
@@ -139,6 +170,8 @@ def evolve(account: Account | None, event: AccountEvent, _effective_on: date) ->
     if account is None:
         raise ValueError(f"{type(event).__name__} of an account that was never opened")
     match event:
+        case TaxJurisdictionSet():
+            return replace(account, tax=(*account.tax, event))
         case PaymentMethodChanged():
             return replace(account, payment_token=event.token)
         case AccountHoldPlaced():

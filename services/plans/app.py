@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI
 
+from contracts.tax import table_in
 from contracts.topics import Owner
 from services.chassis import due, parked
 from services.chassis.auth import Authenticator, ServiceToken
@@ -61,6 +62,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                 accounts=CommandHandler(store, account.evolve),
                 catalogue=CommandHandler(store, catalogue.evolve),
                 tokens=tokens,
+                rates=table_in(settings.tax_rates),
                 clock=clock,
                 account_bases=index.bases,
             )

@@ -15,9 +15,11 @@ from contracts.plan_commands import (
     PublishPriceBookBody,
     Quote,
     StartPlanBody,
+    TaxJurisdictionBody,
 )
 from contracts.plans import AccountEvent, CatalogueEvent, PlanEvent
 from contracts.problems import Refused
+from contracts.tax import TaxLine, TaxRates, taxes
 from services.chassis.asked import Asked
 from services.chassis.clock import Clock, today
 from services.chassis.command_handler import Command, CommandHandler, Recorded
@@ -28,7 +30,7 @@ from . import catalogue as catalogues
 from . import decider, quotes
 from .account import Account
 from .catalogue import Catalogue
-from .commands import OpenAccount, PublishPriceBook
+from .commands import OpenAccount, PublishPriceBook, SetTaxJurisdiction
 from .plan import Plan
 from .requests import plan_command
 from .scheduled import due_later
@@ -47,6 +49,7 @@ class Application:
     accounts: CommandHandler[Account]
     catalogue: CommandHandler[Catalogue]
     tokens: quotes.QuoteTokens
+    rates: TaxRates
     clock: Clock
     account_bases: Callable[[str, date], Awaitable[frozenset[str]]]
 
@@ -84,12 +87,25 @@ class Application:
 
     async def open_account(self, asked: Asked, body: OpenAccountBody) -> Recorded:
         now = self.clock.now()
-        command = OpenAccount(body.currency, body.time_zone)
+        command = OpenAccount(body.currency, body.time_zone, now, body.tax_jurisdiction)
 
         def decide(account: Account | None, _: int) -> Sequence[AccountEvent]:
-            return accounts.decide(command, account)
+            return accounts.decide(command, account, self.rates)
 
         metadata = asked.metadata(asked.command_id("account"), now, now.date())
+        return await self.accounts.handle(f"billingaccount-{asked.account_id}", Command(metadata), decide)
+
+    async def set_tax_jurisdiction(self, asked: Asked, body: TaxJurisdictionBody) -> Recorded:
+        """From tomorrow on at the earliest. Raises Refused."""
+        account = (await self.accounts.current(f"billingaccount-{asked.account_id}")).state
+        now = self.clock.now()
+        on = today(self.clock, account.time_zone) if account else now.date()
+        command = SetTaxJurisdiction(body.jurisdiction, body.exemption, body.effective_from, on, asked.privileges)
+
+        def decide(account: Account | None, _: int) -> Sequence[AccountEvent]:
+            return accounts.set_tax_jurisdiction(command, account, self.rates)
+
+        metadata = asked.metadata(asked.command_id("tax jurisdiction"), now, on)
         return await self.accounts.handle(f"billingaccount-{asked.account_id}", Command(metadata), decide)
 
     async def change_payment_method(self, asked: Asked, body: PaymentMethodBody) -> Recorded:
@@ -145,7 +161,7 @@ class Application:
         with suppress(Refused):  # not sold today: the decider says so, unless this repeats a start of when it was
             if isinstance(asked.body, StartPlanBody) and catalogue.product(asked.body.sku, on).requires:
                 bases = await self.account_bases(asked.account_id, on)
-        return Decision(asked, bundle_id, account, catalogue, on, bases)
+        return Decision(asked, bundle_id, account, catalogue, on, bases, self.rates)
 
     def _hold_to_quote(
         self, decision: "Decision", plan: Plan | None, revision: int, events: Sequence[PlanEvent]
@@ -166,8 +182,8 @@ class Application:
         token = self.tokens.issue(decision.terms(revision, events), expires_at)
         before = plan.told if plan else None
         currency = decision.account.currency
-        later = due_later(plan, events)
-        return quotes.quote(decision.asked.name, events, before, later, currency, decision.on, token, expires_at)
+        later, taxed = due_later(plan, events), decision.taxes(events)
+        return quotes.quote(decision.asked.name, events, before, later, currency, taxed, decision.on, token, expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +196,14 @@ class Decision:
     catalogue: Catalogue
     on: date
     account_bases: frozenset[str]
+    rates: TaxRates
+
+    def taxes(self, events: Sequence[PlanEvent]) -> tuple[TaxLine, ...]:
+        """What the invoices of these events will carry, as renewals will compute it: one for each that has money."""
+        every: tuple[TaxLine, ...] = ()
+        for event in events:
+            every += taxes(quotes.due_now([event], self.account.currency).lines, self.account.tax, self.rates)
+        return every
 
     def events(self, plan: Plan | None, revision: int) -> list[PlanEvent]:
         starting = isinstance(self.asked.body, StartPlanBody)
@@ -204,7 +228,7 @@ class Decision:
             request=self.asked.digest(),
             book=f"{book.book_id} {book.book_version}" if book else "",
             on=self.on.isoformat(),
-            outcome=quotes.outcome_of(events),
+            outcome=quotes.outcome_of(events, self.taxes(events)),
         )
 
 

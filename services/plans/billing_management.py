@@ -8,6 +8,7 @@ import hmac
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from pydantic import BaseModel
 
@@ -22,9 +23,11 @@ from contracts.billing_management import (
     RoleHolder,
 )
 from contracts.plan_actions import Hold
+from contracts.plans import TaxTerms
 from contracts.problems import PROBLEMS, Refused
+from contracts.tax import terms_on
 from services.chassis.asked import Asked
-from services.chassis.clock import Clock
+from services.chassis.clock import Clock, today
 from services.chassis.command_handler import Command, CommandHandler, Recorded
 
 from . import account as accounts
@@ -129,6 +132,7 @@ class BillingAccounts:
             currency=account.currency,
             time_zone=account.time_zone,
             payment_token=account.payment_token,
+            tax=_in_force(account, today(self.clock, account.time_zone)),
             contacts=[
                 BillingContact(contact=name, **ContactBody.model_validate_json(said[record]).model_dump())
                 for name in CONTACTS
@@ -159,6 +163,13 @@ class BillingAccounts:
             if record and record not in kept:
                 await self.records.erase(account_id, record)
         await self.records.sweep(account_id, kept, self.clock.now())
+
+
+def _in_force(account: Account, on: date) -> list[TaxTerms]:
+    """Today's terms of tax, then those to come."""
+    days = sorted({on, *(terms.effective_from for terms in account.tax if terms.effective_from > on)})
+    found = (terms_on(account.tax, day) for day in days)
+    return [TaxTerms(**dict(terms)) for terms in found if terms]
 
 
 def _stream(account_id: str) -> str:

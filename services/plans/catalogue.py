@@ -74,9 +74,9 @@ class Catalogue:
         newest = max(begun, key=_age, default=None)
         product = newest.products.get(line.sku) if newest else None
         price = product.prices.get(currency, {}).get(cycle) if product else None
-        if newest is None or price is None:
+        if newest is None or product is None or price is None:
             return None
-        repriced = {"price": price, "total_minor": price.total_minor(line.quantity)}
+        repriced = {"price": price, "total_minor": price.total_minor(line.quantity), "tax_code": product.tax_code}
         return line.model_copy(update={**repriced, "book_version": newest.published.book_version})
 
     def _in_force(self, on: date) -> Book | None:

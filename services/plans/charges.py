@@ -57,4 +57,5 @@ def _part(
         period_start=plan.term.start,
         period_end=plan.term.end,
         amount_minor=within_range(full_minor - earned(full_minor, served, plan.term.days)),
+        tax_code=line.tax_code,
     )

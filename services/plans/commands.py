@@ -1,7 +1,7 @@
 """What may be asked of a bundle, an account and the catalogue, with the day it is asked on."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from contracts.money import Currency
 from contracts.plans import CancelReason, Product
@@ -129,8 +129,23 @@ PlanCommand = (
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
+    """at: now, aware; it is another day in another zone. jurisdiction: where the account is taxed from today on."""
+
     currency: Currency
     time_zone: str
+    at: datetime
+    jurisdiction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetTaxJurisdiction:
+    """on: today in the account's zone. effective_from: tomorrow if None."""
+
+    jurisdiction: str | None
+    exemption: str | None
+    effective_from: date | None
+    on: date
+    privileges: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

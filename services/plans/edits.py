@@ -54,6 +54,8 @@ def edit(command: Edit, plan: Plan, catalogue: Catalogue) -> list[PlanEvent]:
         if after.sku != before.sku:
             check_kept_by(plan, after.sku, command.on, catalogue)
     effective_on = _effective_on(command, plan, before, after, product)
+    if pending and (pending.after, pending.effective_on) == (after, effective_on):
+        raise Refused("no_change")
     if effective_on > command.on:
         return [_scheduled(command, plan, before, after, effective_on, pending, catalogue)]
     return _edited_now(command, plan, before, after, pending, catalogue)

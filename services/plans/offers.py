@@ -44,6 +44,7 @@ def line_of(line_id: str, product: Product, quantity: int, price: Price, catalog
         price=price,
         book_version=book.book_version if book else 0,
         total_minor=price.total_minor(quantity),
+        tax_code=product.tax_code,
     )
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contracts.money import Currency
+from contracts.money import Currency, within_range
 from contracts.plan_commands import DueLater, Quote
 from contracts.plans import Money, MoneyLine, NextRenewal
 from contracts.problems import Refused
+from contracts.tax import TaxLine
 
 VALID_FOR = timedelta(minutes=15)
 
@@ -23,7 +24,7 @@ VALID_FOR = timedelta(minutes=15)
 class Terms:
     """What a token binds: the request, the state it was computed on, and what came out.
 
-    request: digest of command and body. book: the price books known then. outcome: digest of events and money.
+    request: digest of command and body. book: the price books known then. outcome: digest of events, money and tax.
     """
 
     stream: str
@@ -63,9 +64,11 @@ class QuoteTokens:
         return hmac.digest(self._secret, payload, "sha256")
 
 
-def outcome_of(events: Sequence[BaseModel]) -> str:
-    """A digest of what a command would record, but for the id a new bundle would get: the rest holds no random part."""
-    text = "\n".join(f"{type(event).__name__} {event.model_dump_json(exclude={'bundle_id'})}" for event in events)
+def outcome_of(events: Sequence[BaseModel], taxed: Sequence[TaxLine]) -> str:
+    """A digest of what a command would record and what tax it would cost, but for the id a new bundle would get: the
+    rest holds no random part."""
+    told = [f"{type(event).__name__} {event.model_dump_json(exclude={'bundle_id'})}" for event in events]
+    text = "\n".join([*told, *(line.model_dump_json() for line in taxed)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -90,15 +93,19 @@ def quote(
     before: NextRenewal | None,
     later: DueLater | None,
     currency: Currency,
+    taxed: tuple[TaxLine, ...],
     on: date,
     token: str,
     expires_at: datetime,
 ) -> Quote:
+    due = due_now(events, currency)
     return Quote(
         command=command,
         effective_on=on,
-        due_now=due_now(events, currency),
+        due_now=due,
         due_later=later,
+        taxes=taxed,
+        total_minor=within_range(due.net_minor + sum(line.tax_minor for line in taxed)),
         next_renewal_before=before,
         next_renewal_after=next_renewal_after(events, before),
         events=[type(event).__name__ for event in events],

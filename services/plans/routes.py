@@ -12,6 +12,7 @@ from contracts.plan_commands import (
     PublishPriceBookBody,
     RetireProductBody,
     StartPlanBody,
+    TaxJurisdictionBody,
     WithdrawPriceBookBody,
 )
 from contracts.problems import Refused
@@ -42,6 +43,13 @@ async def change_payment_method(account_id: str, request: Request, caller: Authe
     privilege = Privilege.INFORMATION_EDIT
     wish = _asked_of_account(request, caller, account_id, "payment method", body, privilege)
     return answer(Owner.PLANS, await _application(request).change_payment_method(wish, body))
+
+
+@router.put("/accounts/{account_id}/tax-jurisdiction")
+async def set_tax_jurisdiction(account_id: str, request: Request, caller: Authenticated) -> Response:
+    body = await http.json_body(TaxJurisdictionBody)(request)
+    wish = _asked_of_account(request, caller, account_id, "tax jurisdiction", body, Privilege.TAX_EDIT)
+    return answer(Owner.PLANS, await _application(request).set_tax_jurisdiction(wish, body))
 
 
 @router.put("/catalogue/{book_id}/versions/{version}")

@@ -25,6 +25,7 @@ from contracts.renewals import (
     RentalEnded,
     RentalNoted,
     RentalsCharged,
+    TaxTermsNoted,
 )
 from contracts.terms import Cycle
 
@@ -58,12 +59,13 @@ class Rental:
 
 @dataclass(frozen=True, slots=True)
 class AccountRenewals:
-    """upcoming: shares by cadence and day, kept when empty. bundle_revisions: the newest plan event taken in. invoices:
-    the last number. unpaid: invoices of renewals that are not collected yet. credits: what is left of each grant, the
-    oldest first. suspended_for: the invoices whose reminders were in vain. rentals: by lease id, of which more months
-    are to be charged."""
+    """tax: where it is taxed, as it was noted. upcoming: shares by cadence and day, kept when empty. bundle_revisions:
+    the newest plan event taken in. invoices: the last number. unpaid: invoices of renewals that are not collected yet.
+    credits: what is left of each grant, the oldest first. suspended_for: the invoices whose reminders were in vain.
+    rentals: by lease id, of which more months are to be charged."""
 
     terms: BillingTermsNoted | None = None
+    tax: tuple[TaxTermsNoted, ...] = ()
     upcoming: Mapping[Due, Shares] = field(default_factory=dict)
     bundle_revisions: Mapping[str, int] = field(default_factory=dict)
     running: Mapping[Due, Running] = field(default_factory=dict)
@@ -83,6 +85,8 @@ def evolve(account: AccountRenewals | None, event: RenewalEvent, effective_on: d
     match event:
         case BillingTermsNoted():
             return replace(account, terms=event)
+        case TaxTermsNoted():
+            return replace(account, tax=(*account.tax, event))
         case RenewalScheduled() | RenewalQuoteChanged():
             due, share = (event.cadence, event.due_on), event.share
             return replace(

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI
 
+from contracts.tax import table_in
 from contracts.topics import Owner
 from services.chassis import due, own_log, parked
 from services.chassis.auth import Authenticator, ServiceToken
@@ -54,7 +55,7 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
                 accounts=CommandHandler(store, account.evolve),
                 invoices=CommandHandler(store, invoice.evolve),
                 payments=EmbeddedPayments(),
-                rates=settings.tax_rates,
+                rates=table_in(settings.tax_rates),
                 clock=clock,
             )
             token = ServiceToken(settings.service_token_file)

@@ -23,11 +23,12 @@ from contracts.renewals import (
     RenewalDue,
     RenewalEvent,
     RenewalFailed,
+    TaxTermsNoted,
 )
+from contracts.tax import TaxRates, taxes
 from contracts.terms import Cycle
 
 from .account import AccountRenewals, Due
-from .tax import TaxRates, taxes
 
 _INVOICES = uuid.UUID("3b1f1f3e-7f4b-4c43-9a35-4d8f0d3f7c10")
 
@@ -39,6 +40,10 @@ def invoice_id(*parts: str) -> str:
 
 def note_terms(account: AccountRenewals | None, terms: BillingTermsNoted) -> list[RenewalEvent]:
     return [] if account and account.terms == terms else [terms]
+
+
+def note_tax(account: AccountRenewals | None, terms: TaxTermsNoted) -> list[RenewalEvent]:
+    return [] if account and account.tax[-1:] == (terms,) else [terms]
 
 
 def declare_due(account: AccountRenewals | None, due: Due) -> list[RenewalEvent]:
@@ -121,7 +126,7 @@ def invoiced(
     if account.terms is None:
         raise ValueError("nobody has said in which currency the account is billed")
     net_minor = within_range(sum(line.amount_minor for line in lines))
-    taxed = taxes(net_minor, rates)
+    taxed = taxes(lines, account.tax, rates)
     total_minor = within_range(net_minor + sum(tax.tax_minor for tax in taxed))
     applied = list(_taken(account, total_minor))
     credit_minor = sum(minor for _, minor in applied)

@@ -30,6 +30,7 @@ class Calendar:
             for renewal in renewals:
                 await self._declare(renewal)
         if await self._index.rentals(until):
+            await self._plans.catch_up()  # they say where the account is taxed
             await self._devices.catch_up()
         while months := await self._index.rentals(until):
             for each in months:

@@ -1,5 +1,6 @@
 """One invoice: issued for good, then paid, refunded, or reminded of until it is given up. Pure (DOMAIN 3, B16)."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import assert_never
@@ -16,6 +17,7 @@ from contracts.renewals import (
     PaymentSucceeded,
     RefundGranted,
 )
+from contracts.tax import tax_minor
 
 TRY_ON_DAYS = (0, 2, 7, 14, 21)  # after the invoice was issued (DOMAIN B16)
 SUSPEND_AFTER = 4  # tries in vain; the last one is still to come
@@ -121,14 +123,21 @@ def _next_try(state: InvoiceState, on: date) -> date | None:
 
 
 def _served_minor(invoice: Invoice, until: date) -> int:
-    """What the invoice's lines have earned until a day, with tax at the invoice's rates."""
-    served = 0
+    """What the invoice's lines have earned until a day, with tax at the invoice's rates, code by code."""
+    served: Counter[str] = Counter()
+    nets: Counter[str] = Counter()
     for line in invoice.lines:
         charged_from = line.days_served  # the line charges what comes after these days of its period
         gone = max(charged_from, min(line.days, (until - line.period_start).days))
         part = earned(line.full_minor, gone, line.days) - earned(line.full_minor, charged_from, line.days)
         # A credit may have been less than the rest (DOMAIN M8): no more of it is taken off than was given.
-        served += part if line.part == "charge" else -min(part, -line.amount_minor)
-    served = max(0, min(served, invoice.net_minor))
-    tax = sum((served * line.rate_bp * 2 + 10_000) // 20_000 for line in invoice.taxes)
-    return served + tax
+        served[line.tax_code] += part if line.part == "charge" else -min(part, -line.amount_minor)
+        nets[line.tax_code] += line.amount_minor
+    rates = {tax.code: tax.rate_bp for tax in invoice.taxes}
+    due = {code: _between(0, minor, nets[code]) for code, minor in served.items()}
+    return sum(minor + tax_minor(minor, rates.get(code, 0)) for code, minor in due.items())
+
+
+def _between(one: int, minor: int, other: int) -> int:
+    """`minor`, but no further than `one` or `other`."""
+    return max(min(one, other), min(minor, max(one, other)))

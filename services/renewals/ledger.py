@@ -6,6 +6,7 @@ from datetime import date
 
 from contracts.envelope import Metadata
 from contracts.renewals import Invoice, InvoiceEvent, RenewalEvent
+from contracts.tax import TaxRates
 from services.chassis.asked import Asked
 from services.chassis.clock import Clock, today
 from services.chassis.command_handler import Command, CommandHandler, Recorded
@@ -16,7 +17,6 @@ from .account import AccountRenewals
 from .invoice import InvoiceState
 from .payments import Charge, Declined, Payments
 from .policy import Step, decided
-from .tax import TaxRates
 
 SERVICE = "renewals"
 

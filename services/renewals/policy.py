@@ -14,13 +14,14 @@ from contracts.plans import (
     PlanEnded,
     PlanLapsed,
     PlanTermAdvanced,
+    TaxJurisdictionSet,
 )
-from contracts.renewals import BillingTermsNoted, RenewalEvent
+from contracts.renewals import BillingTermsNoted, RenewalEvent, TaxTermsNoted
+from contracts.tax import TaxRates
 
 from . import billing, forecast, rentals
 from .account import AccountRenewals, evolve
 from .commands import ForecastRenewal
-from .tax import TaxRates
 
 Step = Callable[[AccountRenewals | None], Sequence[RenewalEvent]]
 
@@ -41,6 +42,10 @@ def steps_for(event: Envelope, rates: TaxRates) -> Sequence[Step]:
         case "plans.AccountOpened":
             opened = AccountOpened.model_validate(event.data, strict=False)
             return [partial(_open, opened)]
+        case "plans.TaxJurisdictionSet":
+            told = TaxJurisdictionSet.model_validate(event.data, strict=False)
+            noted = TaxTermsNoted(**dict(told))
+            return [lambda account: billing.note_tax(account, noted)]
         case "devices.DeviceLeaseStarted":
             lease = DeviceLeaseStarted.model_validate(event.data, strict=False)
             return [lambda account: rentals.note(account, lease)]

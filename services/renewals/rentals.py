@@ -10,10 +10,10 @@ from contracts.devices import DeviceLeaseStarted, DeviceReturned
 from contracts.leases import month
 from contracts.money import within_range
 from contracts.renewals import InvoiceKind, InvoiceLine, RenewalEvent, RentalEnded, RentalNoted, RentalsCharged
+from contracts.tax import TaxRates
 
 from .account import AccountRenewals, Rental
 from .billing import invoice_id, invoiced
-from .tax import TaxRates
 
 
 def note(account: AccountRenewals | None, lease: DeviceLeaseStarted) -> list[RenewalEvent]:
@@ -69,4 +69,5 @@ def _lines(rentals: Iterable[Rental]) -> Iterator[InvoiceLine]:
                 period_start=period.start,
                 period_end=period.end,
                 amount_minor=amount_minor,
+                tax_code=noted.tax_code,
             )

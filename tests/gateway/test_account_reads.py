@@ -10,7 +10,7 @@ import pytest
 from contracts.plans import CancelReason
 from contracts.terms import Cycle
 from contracts.topics import Owner
-from services.plans.commands import AssignLicence, BuyCapacity, CancelPlan, EditPlan, StartPlan
+from services.plans.commands import AssignLicence, BuyCapacity, CancelPlan, EditPlan, StartPlan, UnassignLicence
 from tests.devices.given import leased, placed
 
 from .gateway import Gateway, gateway
@@ -41,6 +41,36 @@ async def test_what_may_be_used_names_licences_and_capacities(shown: Gateway) ->
     base, capacity = (await read(shown, "entitlements"))["entitlements"]
     assert (base["sku"], base["licences"]) == ("workplace_pro", {"total": 5, "assigned": 1, "available": 4})
     assert (capacity["sku"], capacity["quantity"], capacity["licences"]) == ("storage", 2, None)
+
+
+async def test_a_person_may_use_what_belongs_to_the_plans_they_have_a_licence_of(shown: Gateway) -> None:
+    history = started()
+    history.do("acme", BuyCapacity(**asked("b1", history, sku="storage", quantity=2)))
+    history.do("acme", StartPlan(**asked("b2", history, sku="phone", quantity=2, cycle=Cycle.MONTHLY)))
+    for person in ("ann", "bob"):
+        history.do("acme", AssignLicence(**asked("b1", history, assignee=person)))
+    history.do("acme", UnassignLicence(**asked("b1", history, assignee="bob")))
+    await shown.show(history)
+    of_ann = await read(shown, "entitlements?subject=ann")
+    assert (of_ann["subject"], [each["sku"] for each in of_ann["entitlements"]]) == (
+        "ann",
+        ["workplace_pro", "storage"],
+    )
+    assert (await read(shown, "entitlements?subject=bob"))["entitlements"] == []
+    assert (await read(shown, "entitlements?subject=nobody"))["entitlements"] == []
+    history.do("acme", AssignLicence(**asked("b1", history, assignee="bob")))
+    await shown.show(history)
+    assert [each["sku"] for each in (await read(shown, "entitlements?subject=bob"))["entitlements"]] == [
+        "workplace_pro",
+        "storage",
+    ]
+
+
+@pytest.mark.parametrize("subject", ["", "Ann%20Smith", "ann@example.org", "b1%2Fann", "x" * 65])
+async def test_a_person_is_an_opaque_reference(shown: Gateway, subject: str) -> None:
+    await shown.show(started())
+    answer = await shown.get(f"{ACME}/entitlements?subject={subject}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 async def test_a_cancelled_plan_may_be_used_until_its_term_is_over(shown: Gateway) -> None:

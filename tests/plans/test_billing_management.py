@@ -292,6 +292,7 @@ async def test_a_hold_stops_self_service_until_it_is_lifted(owner: Customer, hol
         "revoke_role": None,
         "place_hold": "forbidden",
         "lift_hold": "forbidden",
+        "set_tax_jurisdiction": "forbidden",
     }
     done(await put(owner, "roles/user-2", {"role": "viewer"}))  # access can be given and taken away at any time
     done(await post(operator(owner), "holds/lift", {"hold": hold}))

@@ -268,3 +268,10 @@ def test_volume_tiers_may_make_more_units_cheaper_and_then_the_rest_of_the_diffe
     edited = given.when(edit(6, JUNE_11)).then(PlanEdited)
     assert parts(edited.money) == [("credit", -1333)]  # 20 days of 5000 - 3000
     assert edited.next_renewal.amount_minor == 3000
+
+
+def test_what_is_pending_already_is_no_change() -> None:
+    given = pro_monthly(9).after(edit(6))
+    given.when(edit(6)).then_refused("no_change")
+    given.when(edit(6, effective_on=JULY_1)).then_refused("no_change")
+    given.when(edit(5)).then(PlanEditScheduled)

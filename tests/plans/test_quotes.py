@@ -67,7 +67,7 @@ def refusal(token: str, now: datetime = NOW, tokens: QuoteTokens = TOKENS) -> st
 def quoted(given: Given, command: PlanCommand) -> Any:
     events = given.when(command).events
     before = given.plan.next_renewal() if given.plan else None
-    return quote("edit", events, before, None, Currency.USD, JUNE_11, TOKEN, NOW + VALID_FOR)
+    return quote("edit", events, before, None, Currency.USD, (), JUNE_11, TOKEN, NOW + VALID_FOR)
 
 
 @pytest.mark.parametrize("asked", EVERY_COMMAND.values(), ids=EVERY_COMMAND)
@@ -86,18 +86,18 @@ def test_a_quote_tells_what_the_commit_charges_and_what_the_next_term_then_costs
 @pytest.mark.parametrize("asked", EVERY_COMMAND.values(), ids=EVERY_COMMAND)
 def test_the_same_question_has_the_same_outcome(asked: Callable[[], tuple[Given, PlanCommand]]) -> None:
     given, command = asked()
-    assert outcome_of(given.when(command).events) == outcome_of(given.when(command).events)
+    assert outcome_of(given.when(command).events, ()) == outcome_of(given.when(command).events, ())
 
 
 def test_different_questions_have_different_outcomes() -> None:
     questions = [asked() for asked in EVERY_COMMAND.values()]
-    outcomes = [outcome_of(given.when(command).events) for given, command in questions]
+    outcomes = [outcome_of(given.when(command).events, ()) for given, command in questions]
     assert len(set(outcomes)) == len(outcomes)
 
 
 def test_the_id_a_new_bundle_would_get_is_no_part_of_the_outcome() -> None:
     once, again = (nothing().when(start(bundle_id=bundle_id)).events for bundle_id in ("new", "b2"))
-    assert outcome_of(once) == outcome_of(again)
+    assert outcome_of(once, ()) == outcome_of(again, ())
 
 
 def test_an_assignment_costs_nothing_and_leaves_the_next_renewal_as_it_is() -> None:

@@ -21,13 +21,14 @@ from contracts.renewals import (
     RenewalDue,
     RenewalFailed,
 )
+from contracts.tax import TaxTable
 from contracts.terms import Cycle, term
 from services.renewals import billing, rentals
 from services.renewals import invoice as invoices
 from services.renewals.account import AccountRenewals, evolve
 from services.renewals.invoice import InvoiceState
 from services.renewals.policy import decided, steps_for
-from services.renewals.tax import TaxRates
+from tests.tax import TAXED_HERE, table
 
 JUNE_1 = date(2026, 6, 1)
 
@@ -47,8 +48,8 @@ class Bundle:
 class History:
     """acme's. on: today. token: of its payments. events: of all owners, as they were recorded."""
 
-    def __init__(self, on: date = JUNE_1, rates: TaxRates | None = None) -> None:
-        self.on, self.token, self.rates = on, "card", rates or {}
+    def __init__(self, on: date = JUNE_1, rates: TaxTable | None = None) -> None:
+        self.on, self.token, self.rates = on, "card", rates or TaxTable()
         self.events: list[Envelope] = []
         self.account: AccountRenewals | None = None
         self.invoices: dict[str, InvoiceState] = {}
@@ -56,6 +57,8 @@ class History:
         self._handled: set[str] = set()
         self._revisions: dict[str, int] = {}
         self.say("plans.AccountOpened", "billingaccount-acme", {"currency": "USD", "time_zone": "UTC"})
+        if rates:
+            self.say("plans.TaxJurisdictionSet", "billingaccount-acme", TAXED_HERE.model_dump(mode="json"))
 
     def start(self, name: str, minor: int) -> None:
         bundle = self.bundles[name] = Bundle(name, minor, self.on)
@@ -214,7 +217,7 @@ class History:
 
 def renting_year() -> list[Envelope]:
     """Two plans and two phones, credits and refunds, a card that is declined for a while, a phone that comes back."""
-    history = History(rates={"standard": 825})
+    history = History(rates=table(825))
     history.start("a", 8495)
     history.start("b", 4900)
     history.lease("o1-1", JUNE_1)

@@ -22,10 +22,12 @@ from contracts.renewals import (
     RenewalDue,
     RenewalEvent,
 )
+from contracts.tax import TaxTable
 from contracts.terms import Cycle
 from services.renewals import billing, forecast
 from services.renewals.account import AccountRenewals, evolve
 from services.renewals.commands import ForecastRenewal
+from tests.tax import TAXED_HERE, table
 
 JULY_1, AUGUST_1 = date(2026, 7, 1), date(2026, 8, 1)
 DUE = (Cycle.MONTHLY, JULY_1)
@@ -55,10 +57,12 @@ def money(*amounts: int) -> Money:
 class Account:
     """An account that renews these bundles on July 1, and what is recorded of it."""
 
-    def __init__(self, *bundles: str, rates: dict[str, int] | None = None) -> None:
+    def __init__(self, *bundles: str, rates: TaxTable | None = None) -> None:
         self.state: AccountRenewals | None = None
-        self.rates = rates or {}
+        self.rates = rates or TaxTable()
         self.record(billing.note_terms(None, TERMS))
+        if rates:
+            self.record(billing.note_tax(self.state, TAXED_HERE))
         for bundle in bundles:
             line = RenewalLine(line_id="line-1", sku="s", name="S", quantity=1, unit_minor=100, amount_minor=100)
             renewal = NextRenewal(
@@ -78,7 +82,10 @@ class Account:
         return self.record(billing.answer(self.state, "acme", DUE, bundle, answered, self.rates))
 
     def bill(self, amount: int, cause: str = "event-1", refund: bool = False) -> list[RenewalEvent]:
-        return self.record(billing.bill(self.state, "a", money(amount), cause, JULY_1, refund, self.rates))
+        return self.record_of(money(amount), cause, refund)
+
+    def record_of(self, changed: Money, cause: str = "event-1", refund: bool = False) -> list[RenewalEvent]:
+        return self.record(billing.bill(self.state, "a", changed, cause, JULY_1, refund, self.rates))
 
 
 def kinds(events: list[RenewalEvent]) -> list[type]:
@@ -188,10 +195,56 @@ def test_a_refund_is_paid_back_and_not_kept_as_credit() -> None:
 
 @pytest.mark.parametrize(("net", "tax"), [(10_000, 825), (10_006, 825), (10_007, 826), (-10_000, -825), (6, 0), (7, 1)])
 def test_tax_is_half_up_on_the_net_of_the_invoice_and_frozen_on_it(net: int, tax: int) -> None:
-    invoice = invoice_in(Account(rates={"standard": 825}).bill(net))
+    invoice = invoice_in(Account(rates=table(825)).bill(net))
     (line,) = invoice.taxes
     assert (line.net_minor, line.tax_minor, line.rate_bp) == (net, tax, 825)
     assert invoice.total_minor == net + tax
+
+
+def coded(**amounts: int) -> Money:
+    """A line per tax code."""
+    lines = tuple(
+        line.model_copy(update={"tax_code": code})
+        for code, line in zip(amounts, money(*amounts.values()).lines, strict=True)
+    )
+    return Money(currency=Currency.USD, net_minor=sum(amounts.values()), lines=lines)
+
+
+def test_an_invoice_shows_one_tax_line_per_code_with_its_base_rate_and_amount() -> None:
+    """Two bundles renew on one day: 100.00 and 20.06 of software at 8.25 %, phones for 15.01 at 13.63 %."""
+    account = Account("a", "b", rates=table(825, telephony=1363))
+    account.declare()
+    account.answer("a", money(10_000))
+    invoice = invoice_in(account.answer("b", coded(standard=2_006, telephony=1_501)))
+    shown = [(tax.code, tax.net_minor, tax.rate_bp, tax.tax_minor) for tax in invoice.taxes]
+    assert shown == [("standard", 12_006, 825, 990), ("telephony", 1_501, 1363, 205)]  # 990.495 and 204.5863
+    assert (invoice.net_minor, invoice.total_minor) == (13_507, 13_507 + 990 + 205)
+
+
+def test_a_credit_in_one_code_and_a_charge_in_another_are_each_taxed_as_what_they_are() -> None:
+    invoice = invoice_in(Account(rates=table(825, telephony=1363)).record_of(coded(standard=-10_000, telephony=12_000)))
+    assert [tax.tax_minor for tax in invoice.taxes] == [-825, 1_636]
+    assert invoice.total_minor == 2_000 - 825 + 1_636
+
+
+def test_a_surplus_becomes_credit_with_its_tax_and_a_refund_is_paid_back_with_it() -> None:
+    account = Account(rates=table(825))
+    (granted,) = [event for event in account.bill(-10_000, "event-1") if isinstance(event, CreditGranted)]
+    assert granted.amount_minor == 10_825
+    assert invoice_in(account.bill(-10_000, "event-2", refund=True)).total_minor == -10_825
+
+
+def test_who_is_not_taxed_has_no_tax_lines_and_who_is_exempt_has_one_that_says_why() -> None:
+    assert invoice_in(Account().bill(10_000)).taxes == ()
+    account = Account(rates=table(825))
+    account.record(billing.note_tax(account.state, TAXED_HERE.model_copy(update={"exemption": "certificate-7"})))
+    (tax,) = invoice_in(account.bill(10_000)).taxes
+    assert (tax.net_minor, tax.rate_bp, tax.tax_minor, tax.exemption) == (10_000, 0, 0, "certificate-7")
+
+
+def test_terms_of_tax_are_noted_once() -> None:
+    account = Account(rates=table(825))
+    assert billing.note_tax(account.state, TAXED_HERE) == []
 
 
 def test_a_collected_renewal_is_completed() -> None:

@@ -17,8 +17,8 @@ from contracts.renewals import (
     PaymentFailed,
     PaymentSucceeded,
     RefundGranted,
-    TaxLine,
 )
+from contracts.tax import TaxLine
 from services.renewals import invoice as invoices
 from services.renewals.invoice import InvoiceState, evolve
 
@@ -165,3 +165,36 @@ def test_an_upgrade_that_was_never_paid_owes_the_difference_of_the_days_served()
     *_, cut = invoices.declined(after(InvoiceIssued(invoice=upgrade)), 5, "no", JULY_1 + timedelta(21))
     assert isinstance(cut, InvoiceCut)
     assert cut.remains_minor == 21 * (100 - 50)
+
+
+def test_what_is_owed_after_the_cut_is_taxed_code_by_code() -> None:
+    """Served 21 of 31 days: 2100 of software at 10 %, 630 of 930 of a phone at 20 %; half up per code."""
+    software = TaxLine(code="standard", rate_bp=1000, net_minor=3100, tax_minor=310)
+    phones = TaxLine(code="telephony", rate_bp=2000, net_minor=930, tax_minor=186)
+    one = issued(taxes=(software, phones))
+    phone = one.lines[0].model_copy(update={"tax_code": "telephony", "full_minor": 930, "amount_minor": 930})
+    total = 3100 + 310 + 930 + 186
+    two = one.model_copy(
+        update={"lines": (*one.lines, phone), "net_minor": 4030, "total_minor": total, "due_minor": total}
+    )
+    *_, cut = invoices.declined(after(InvoiceIssued(invoice=two)), 5, "no", JULY_1 + timedelta(21))
+    assert isinstance(cut, InvoiceCut)
+    assert (cut.remains_minor, cut.cut_minor) == (2100 + 210 + 630 + 126, total - 3066)
+
+
+def test_a_product_of_another_code_that_was_never_paid_owes_the_difference_of_both_with_their_taxes() -> None:
+    """From 50 cents a day at 10 % to 100 cents a day at 20 %, for 21 days."""
+    year = {"days": 365, "period_end": date(2027, 7, 1)}
+    (charge,) = issued(36500).lines
+    before = {"part": "credit", "full_minor": 18250, "amount_minor": -18250}
+    after_it = charge.model_copy(update={**year, "tax_code": "telephony"})
+    taxes = (
+        TaxLine(code="standard", rate_bp=1000, net_minor=-18250, tax_minor=-1825),
+        TaxLine(code="telephony", rate_bp=2000, net_minor=36500, tax_minor=7300),
+    )
+    upgrade = issued(18250, taxes=taxes).model_copy(
+        update={"lines": (charge.model_copy(update={**year, **before}), after_it)}
+    )
+    *_, cut = invoices.declined(after(InvoiceIssued(invoice=upgrade)), 5, "no", JULY_1 + timedelta(21))
+    assert isinstance(cut, InvoiceCut)
+    assert cut.remains_minor == 21 * (100 - 50) + 420 - 105

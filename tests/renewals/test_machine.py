@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contracts.renewals import Invoice
 from deploy.local.recount import Recount
+from tests.tax import table
 
 from .history import History
 
@@ -20,7 +21,7 @@ tokens = st.sampled_from(["card", "card-declined", "card-flaky"])
 class RenewalsMachine(RuleBasedStateMachine):
     @initialize(token=tokens, rate=st.sampled_from([0, 825]))
     def begins(self, token: str, rate: int) -> None:
-        self.history = History(rates={"standard": rate})
+        self.history = History(rates=table(rate))
         self.history.token = token
         self.recount, self.counted = Recount(), 0
         self.drafted: dict[str, Invoice] = {}

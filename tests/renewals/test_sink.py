@@ -9,6 +9,7 @@ import pytest
 from contracts.envelope import Envelope
 from contracts.money import MAX_MINOR, Currency
 from contracts.plans import NextRenewal, RenewalLine
+from contracts.tax import TaxTable
 from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.chassis.checkpoints import Checkpoints
@@ -29,7 +30,7 @@ def ledger(store: EventStore, clock: Clock | None = None) -> Ledger:
         accounts=CommandHandler(store, account.evolve),
         invoices=CommandHandler(store, invoice.evolve),
         payments=EmbeddedPayments(),
-        rates={},
+        rates=TaxTable(),
         clock=clock or SystemClock(),
     )
 

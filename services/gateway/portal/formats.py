@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, format_percent
 
 from contracts.money import EXPONENTS, Currency
 
@@ -29,6 +29,10 @@ class Formats:
 
     def number(self, value: int) -> str:
         return format_decimal(value, locale=self.locale)
+
+    def percent(self, rate_bp: int) -> str:
+        """Of hundredths of a per cent."""
+        return format_percent(Decimal(rate_bp).scaleb(-4), "0.##%", locale=self.locale)
 
     def day(self, on: str | date) -> str:
         return format_date(date.fromisoformat(on) if isinstance(on, str) else on, "medium", self.locale)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from contracts.envelope import Envelope
 
-from . import account, catalogue, device_lease, device_order, history, invoice, plan_summary, product_card
+from . import account, catalogue, device_lease, device_order, history, invoice, licence, plan_summary, product_card
 
 Row = dict[str, Any]
 
@@ -43,4 +43,5 @@ PROJECTIONS: tuple[Projection, ...] = (
     device_order,
     device_lease,
     history,
+    licence,
 )

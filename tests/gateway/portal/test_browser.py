@@ -55,7 +55,7 @@ def charged(portal: Portal, user: str, account_id: str, name: str, quantity: int
     cards = portal.http.get(f"{account}/product-cards", headers=token).raise_for_status().json()["cards"]
     (bundle_id,) = (card["bundle_id"] for card in cards if card["name"] == name)
     quoted = portal.http.post(f"{account}/plans/{bundle_id}/quotes/edit", headers=token, json={"quantity": quantity})
-    return f"${quoted.raise_for_status().json()['due_now']['net_minor'] / 100:,.2f}"
+    return f"${quoted.raise_for_status().json()['total_minor'] / 100:,.2f}"
 
 
 def fits(page: Page) -> None:

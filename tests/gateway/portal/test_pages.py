@@ -120,7 +120,8 @@ async def test_the_quote_is_on_the_page_and_the_order_is_placed_with_its_token(o
     visitor = Visitor(opened)
     opened.plans.answer = lambda _: answers(QUOTE)
     page = await visitor.get(f"{PLAN}/edit?quantity=8")
-    assert "$44.66" in page.text
+    assert "$48.34" in page.text
+    assert "Tax US-TX, standard, 8.25%" in page.text
     assert 'value="quote-1"' in page.text
     assert orjson.loads(opened.plans.bodies[-1]) == {"quantity": 8}
     opened.plans.answer = lambda _: answers({"stream": "plan-b1", "revision": 1, "position": "plans:1", "events": []})
@@ -132,7 +133,7 @@ async def test_the_quote_is_on_the_page_and_the_order_is_placed_with_its_token(o
 
 
 async def test_a_stale_quote_shows_the_new_one_and_what_the_other_editor_did(opened: Gateway) -> None:
-    fresh = {**QUOTE, "token": "quote-2", "due_now": {"currency": "USD", "net_minor": 9900, "lines": []}}
+    fresh = {**QUOTE, "token": "quote-2", "taxes": [], "total_minor": 9900}
     stale = {"code": "quote_stale", "status": 409, "title": "Something moved", "detail": "x. y", "quote": fresh}
     opened.plans.answer = lambda _: answers(stale, 409)
     form = {"wish": '{"quantity":8}', "seen": '{"Workplace Pro":"4"}', "quote_token": "quote-1", "key": "key-1"}

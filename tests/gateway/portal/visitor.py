@@ -12,6 +12,8 @@ QUOTE = {
     "command": "edit",
     "effective_on": "2026-01-31",
     "due_now": {"currency": "USD", "net_minor": 4466, "lines": []},
+    "taxes": [{"code": "standard", "rate_bp": 825, "net_minor": 4466, "tax_minor": 368, "jurisdiction": "US-TX"}],
+    "total_minor": 4834,
     "next_renewal_before": None,
     "next_renewal_after": None,
     "events": ["plans.PlanEdited"],
