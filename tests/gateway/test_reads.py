@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from aiohttp import web
 
-from contracts.plan_actions import PlanAction
-from contracts.plans import CancelReason
+from contracts.plan_actions import Hold, PlanAction
+from contracts.plans import AccountHoldLifted, AccountHoldPlaced, CancelReason
 from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.gateway.answers import Breakdown, CatalogueForSale, PlanSummary, ProductCards
@@ -77,6 +77,24 @@ async def test_who_may_only_read_sees_why_nothing_may_be_done(shown: Gateway) ->
     assert {action["reason"] for action in actions.values()} == {"forbidden"}
     actions = (await shown.get(f"{CARDS}/b1", "editor")).json()["allowed_actions"]
     assert actions["edit_plan"]["allowed"]
+
+
+async def test_an_unpaid_account_sees_what_it_may_not_do_until_it_has_paid(shown: Gateway) -> None:
+    """DOMAIN B5, B18."""
+    history = started()
+    held = AccountHoldPlaced(hold=Hold.UNPAID, invoice_id="i1", amount_minor=1699)
+    history.write(Owner.PLANS, "billingaccount-acme", "acme", [held])
+    await shown.show(history)
+    card = (await shown.get(f"{CARDS}/b1")).json()
+    reasons = {name: action["reason"] for name, action in card["allowed_actions"].items()}
+    assert (reasons["edit_plan"], reasons["buy_capacity"], reasons["cancel_plan"]) == (*["unpaid_invoices"] * 2, None)
+    sold = {each["sku"]: each["buy"]["reason"] for each in (await shown.get(CATALOGUE)).json()["products"]}
+    assert sold["workplace_pro"] == sold["storage"] == "unpaid_invoices"
+    lifted = AccountHoldLifted(hold=Hold.UNPAID, invoice_id="i1")
+    await shown.following.take_in(
+        Owner.PLANS, list(history.write(Owner.PLANS, "billingaccount-acme", "acme", [lifted]))
+    )
+    assert (await shown.get(f"{CARDS}/b1")).json()["allowed_actions"]["edit_plan"]["allowed"]
 
 
 async def test_a_cancelled_plan_has_ended_once_its_term_is_over_in_its_own_zone(shown: Gateway) -> None:

@@ -29,7 +29,7 @@ from tests.plans.given import (
     with_large_meetings,
 )
 
-UNPAID = {(Hold.UNPAID, "invoice-1"): 1699, (Hold.UNPAID, "invoice-2"): 5000}
+UNPAID: dict[tuple[Hold, str | None], int | None] = {(Hold.UNPAID, "invoice-1"): 1699, (Hold.UNPAID, "invoice-2"): 5000}
 HELD = Account(US.currency, US.time_zone, holds=UNPAID)
 
 
