@@ -3,10 +3,14 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from .engines import Broker, Tansu, postgres
 from .engines.addresses import SOURCES, address, kafka, made_new
 from .engines.missing import Missing, go_without, report, required, used
+
+settings.register_profile("patient", deadline=None)  # a slow machine is no fault of the code
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -156,10 +156,10 @@ def _charged(account: Account, kind: str, body: Body, event_id: str, name: str) 
     if kind == "PlanCancelled" and body["refund_requested"] and money["net_minor"] < 0:
         account.put(("refund offered by", event_id), 1, name)
     if "bundle_id" in body:
-        yield from account.terms.take(subject, money["lines"], dict(_costs(body)), name)
+        yield from account.terms.take(subject, money["lines"], dict(costs(body)), name)
 
 
-def _costs(body: Body) -> Iterator[tuple[str, int]]:
+def costs(body: Body) -> Iterator[tuple[str, int]]:
     """What a whole term of each line costs that an event of plans tells of."""
     told: Iterable[Any] = (body.get("line"), body.get("after"), *body.get("lines", ()))
     return ((line["line_id"], line["total_minor"]) for line in told if line)

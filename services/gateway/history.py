@@ -111,7 +111,9 @@ _WORDS: dict[str, Callable[[_Facts], str]] = {
     "PlanEditWarned": lambda e: (
         f"The reduction to {e.requested} on {e.effective_on} will fail: {e.assigned} licences are assigned"
     ),
-    "PlanCycleChanged": lambda e: f"Changed from {e.cycle_before} to {e.cycle}: a new term to {e.term_end}{e.charged()}",
+    "PlanCycleChanged": lambda e: (
+        f"Changed from {e.cycle_before} to {e.cycle}: a new term to {e.term_end}{e.charged()}"
+    ),
     "CapacityResized": lambda e: f"Capacity resized: {e.change()}{e.charged()}",
     "AddOnCancelled": lambda e: f"Line cancelled, until {e.ends_on}",
     "AddOnReinstated": lambda e: "Cancelled line goes on after all",

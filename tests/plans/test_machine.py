@@ -1,5 +1,6 @@
 """Whatever is asked of a plan, in any order, while days go by: what must hold after every answer."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -14,6 +15,8 @@ from contracts.plan_actions import LINE_ACTIONS, PlanAction, why_not
 from contracts.plans import PlanCycleChanged, PlanEditDiscarded, PlanEdited, PlanEnded, PlanEvent, PlanTermAdvanced
 from contracts.problems import PROBLEMS
 from contracts.terms import Cycle
+from deploy.local.recount import costs
+from deploy.local.recount_terms import Terms
 from services.plans import term_end
 from services.plans.catalogue import Catalogue
 from services.plans.commands import PlanCommand
@@ -78,7 +81,8 @@ class PlanMachine(RuleBasedStateMachine):
         bases = frozenset({"workplace_pro"})
         self.given: Given = Given(catalogue=sold).after(start(sku, quantity, cycle, account_bases=bases))
         self.on, self.asked = JUNE_1, 0
-        self.terms = [self.plan.term]
+        self.terms, self.recount = [self.plan.term], Terms()
+        self._recount(self.given.told)
         self.quoted: dict[str, int] = {}  # what a scheduled edit will cost on its day, by change id
 
     @property
@@ -117,9 +121,17 @@ class PlanMachine(RuleBasedStateMachine):
         self._by_itself(events, on)
 
     def _by_itself(self, events: Sequence[PlanEvent], on: date) -> None:
+        self._recount(events)
         plan = folded(self.given.plan, events, on)
         self.given = replace(self.given, plan=plan, told=(*self.given.told, *events))
         self._note_term()
+
+    def _recount(self, events: Sequence[PlanEvent]) -> None:
+        """As reconciliation does: no day of a line is billed twice, and no more is given back than was charged."""
+        for event in events:
+            body = json.loads(event.model_dump_json())
+            for lines in [body["money"]["lines"]] if body.get("money") else []:
+                assert not list(self.recount.take(body["bundle_id"], lines, dict(costs(body)), type(event).__name__))
 
     def _note_term(self) -> None:
         """One term begins where the other ends, or today when its cycle is changed."""
@@ -223,6 +235,7 @@ class PlanMachine(RuleBasedStateMachine):
         assert outcome.events
         if later := due_later(before, outcome.events):
             self.quoted[command.change_id] = later.money.net_minor
+        self._recount(outcome.events)
         self.given = outcome.happened()
         self._note_term()
         self._check_money(before, outcome.events)
