@@ -153,6 +153,11 @@ class PlanMachine(RuleBasedStateMachine):
         wish = {"sku": sku, "line_id": line_id, "effective_on": on, "change_id": self._change_id()}
         self._ask(edit(quantity, self.on, privileges=by, **wish))
 
+    @rule(more=st.integers(1, 3), later=st.integers(1, 20))
+    def grows_on_a_later_day(self, more: int, later: int) -> None:
+        on = self.on + timedelta(days=later)
+        self._ask(edit(self.plan.base.quantity + more, self.on, effective_on=on, change_id=self._change_id()))
+
     @rule(by=who, line_id=lines.filter(bool), quantity=st.none() | quantities, sku=st.none() | st.sampled_from(TIERS))
     def resizes(self, by: frozenset[Any], line_id: str, quantity: int | None, sku: str | None) -> None:
         self._ask(resize(line_id, self.on, quantity=quantity, sku=sku, privileges=by, change_id=self._change_id()))
@@ -319,6 +324,6 @@ class PlanMachine(RuleBasedStateMachine):
 
 
 PlanMachine.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestPlanMachine = PlanMachine.TestCase
