@@ -162,7 +162,7 @@ def _charged(account: Account, kind: str, body: Body, event_id: str, name: str) 
 def costs(body: Body) -> Iterator[tuple[str, int]]:
     """What a whole term of each line costs that an event of plans tells of."""
     told: Iterable[Any] = (body.get("line"), body.get("after"), *body.get("lines", ()))
-    return ((line["line_id"], line["total_minor"]) for line in told if line)
+    return ((line["line_id"], line["total_minor"]) for line in told if isinstance(line, dict))
 
 
 def _renewed(account: Account, kind: str, body: Body, name: str) -> Iterator[str]:

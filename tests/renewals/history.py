@@ -44,7 +44,8 @@ _PHONE: Any = {
 
 @dataclass(slots=True)
 class Bundle:
-    """A monthly plan. minor: of a term. number: of the term it is in. charged: for that, net of credits."""
+    """A monthly plan. minor: of a term. number: of the term it is in. charged: for that, net of credits. code: of
+    tax."""
 
     name: str
     minor: int
@@ -53,6 +54,7 @@ class Bundle:
     charged: int = 0
     live: bool = True
     renews: bool = True
+    code: str = "standard"
 
 
 class History:
@@ -70,9 +72,15 @@ class History:
         if rates:
             self.say("plans.TaxJurisdictionSet", "billingaccount-acme", TAXED_HERE.model_dump(mode="json"))
 
-    def start(self, name: str, minor: int) -> None:
-        bundle = self.bundles[name] = Bundle(name, minor, self.on, charged=minor)
+    def start(self, name: str, minor: int, code: str = "standard") -> None:
+        bundle = self.bundles[name] = Bundle(name, minor, self.on, charged=minor, code=code)
         self._plan("PlanStarted", bundle, _money(_line(bundle, minor)), line=_cost(bundle))
+
+    def move(self, jurisdiction: str | None, exemption: str | None = None) -> None:
+        """From tomorrow on it is taxed elsewhere."""
+        told = {"jurisdiction": jurisdiction, "exemption": exemption}
+        tomorrow = (self.on + timedelta(days=1)).isoformat()
+        self.say("plans.TaxJurisdictionSet", "billingaccount-acme", {**told, "effective_from": tomorrow})
 
     def edit(self, name: str, more_minor: int) -> None:
         """From today on it costs so much more, or less, at once."""
@@ -256,7 +264,15 @@ def _line(bundle: Bundle, amount: int, full_minor: int | None = None, days_serve
     line = {"line_id": "line-1", "sku": "big", "name": "Big", "part": "charge" if amount >= 0 else "credit"}
     numbers = {"quantity": 1, "full_minor": abs(amount) if full_minor is None else full_minor, "amount_minor": amount}
     days = {"days_served": days_served, "days": now.days}
-    return {**line, **numbers, **days, "period_start": now.start.isoformat(), "period_end": now.end.isoformat()}
+    taxed = {"tax_code": bundle.code} if bundle.code != "standard" else {}
+    return {
+        **line,
+        **taxed,
+        **numbers,
+        **days,
+        "period_start": now.start.isoformat(),
+        "period_end": now.end.isoformat(),
+    }
 
 
 def _cost(bundle: Bundle) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contracts.renewals import Invoice
 from deploy.local.recount import Recount
-from tests.tax import table
+from tests.tax import HERE, THERE, table
 
 from .history import History
 
@@ -21,15 +21,19 @@ tokens = st.sampled_from(["card", "card-declined", "card-flaky"])
 class RenewalsMachine(RuleBasedStateMachine):
     @initialize(token=tokens, rate=st.sampled_from([0, 825]))
     def begins(self, token: str, rate: int) -> None:
-        self.history = History(rates=table(rate))
+        self.history = History(rates=table(rate, telephony=1363))
         self.history.token = token
         self.recount, self.counted = Recount(), 0
         self.drafted: dict[str, Invoice] = {}
         self.units = 0
 
-    @rule(minor=st.integers(0, 100_000))
-    def a_plan_starts(self, minor: int) -> None:
-        self.history.start(f"plan-{len(self.history.bundles)}", minor)
+    @rule(minor=st.integers(0, 100_000), code=st.sampled_from(["standard", "telephony"]))
+    def a_plan_starts(self, minor: int, code: str) -> None:
+        self.history.start(f"plan-{len(self.history.bundles)}", minor, code)
+
+    @rule(place=st.sampled_from([HERE, THERE, None]), exemption=st.sampled_from([None, "certificate-7"]))
+    def the_account_is_taxed_elsewhere(self, place: str | None, exemption: str | None) -> None:
+        self.history.move(place, exemption)
 
     @precondition(lambda self: self.renewing())
     @rule(data=st.data(), more=st.integers(-50_000, 50_000))
@@ -101,6 +105,18 @@ class RenewalsMachine(RuleBasedStateMachine):
         for charged in terms.values():
             assert all(first[1] <= second[0] for first, second in pairwise(charged))
         assert all(units <= self.units for units in months.values())
+
+    @invariant()
+    def nobody_gets_more_tax_back_than_was_charged(self) -> None:
+        """Of the terms that begin on one day, code by code, but for half a unit of rounding per invoice."""
+        taxes: Counter[tuple[date, str]] = Counter()
+        rounded: Counter[tuple[date, str]] = Counter()
+        for state in self.history.invoices.values():
+            on = max(line.period_start for line in state.issued.lines)
+            for tax in state.issued.taxes:
+                taxes[on, tax.code] += tax.tax_minor
+                rounded[on, tax.code] += 1
+        assert all(minor >= -(rounded[key] // 2) for key, minor in taxes.items())
 
     @invariant()
     def it_reconciles(self) -> None:
