@@ -87,6 +87,8 @@ class ModelPlan:
         if line is self.base and quantity < len(self.assigned):
             return "licences_assigned"
         if _is_less(line, sku, quantity):
+            if (line.pending, line.pending_sku) == (quantity, sku):
+                return "no_change"
             line.pending, line.pending_sku = quantity, sku
             return self._done()
         if line.pending is not None:
@@ -113,8 +115,6 @@ class ModelPlan:
     def discard(self, line_id: str) -> str:
         if self.cancelled:
             return "plan_cancelled"
-        if all(line.pending is None for line in self.lines.values()):
-            return "no_pending_change"
         line = self.lines.get(line_id)
         if line is None:
             return "line_not_found"
