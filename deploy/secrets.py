@@ -24,7 +24,8 @@ PASSWORD_BYTES = 24
 
 def make(folder: Path) -> None:
     """Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # also when it was there
     authority = _Authority(folder)
     for engine in ENGINES:
         authority.certify(engine)
@@ -43,23 +44,19 @@ def make(folder: Path) -> None:
         lambda: f"postgresql://billing:{postgres}@postgres/billing?sslmode=verify-full&sslrootcert={trusted}",
     )
     _once(folder / "authorities" / "ca.pem", (folder / "ca.pem").read_text)  # KurrentDB asks for a folder
-    (folder / "keys").mkdir(exist_ok=True)
-    for service in SERVICES:
-        (folder / "tokens" / service).mkdir(parents=True, exist_ok=True)
+    for mounted in ("authorities", "keys", "tokens", *(f"tokens/{service}" for service in SERVICES)):
+        (folder / mounted).mkdir(exist_ok=True)
+        (folder / mounted).chmod(0o755)  # whatever the umask: another user reads it
     # KurrentDB and Compose take these from nowhere but the environment.
     _once(folder / "compose.env", lambda: f"BILLING_SECRETS={folder.resolve()}\nKURRENTDB_PASSWORD={kurrentdb}\n")
 
 
 def development_tokens(folder: Path) -> None:
-    """The keys, and fresh tokens, that a company's own issuer keeps there otherwise; they are good for twelve hours."""
+    """After `make`: the keys, and fresh tokens for two hours, that a company's own issuer keeps there otherwise."""
     issuer = DevelopmentIssuer(folder / "development_issuer")
     for service in SERVICES:
-        token = folder / "tokens" / service / "token"
-        token.parent.mkdir(parents=True, exist_ok=True)
-        token.write_text(issuer.service_token(service))
-    keys = folder / "keys"
-    keys.mkdir(exist_ok=True)
-    (keys / "jwks.json").write_text(json.dumps(issuer.jwks()))
+        _readable(folder / "tokens" / service / "token", issuer.service_token(service))
+    _readable(folder / "keys" / "jwks.json", json.dumps(issuer.jwks()))
     (folder / "users").mkdir(exist_ok=True)
     for name in USERS:
         (folder / "users" / name).write_text(issuer.user_token(name))
@@ -103,6 +100,12 @@ class _Authority:
             uses = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
             draft = draft.add_extension(hosts, critical=False).add_extension(uses, critical=False)
         return draft.sign(self._key, hashes.SHA256())
+
+
+def _readable(file: Path, text: str) -> None:
+    """By containers too, whatever the umask."""
+    file.write_text(text)
+    file.chmod(0o644)
 
 
 def _once(file: Path, made: Callable[[], str], mode: int = 0o444) -> str:

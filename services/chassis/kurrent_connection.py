@@ -27,7 +27,10 @@ class Connection:
 
     def __init__(self, uri: str) -> None:
         """Raises StoreUnavailable when it is no address."""
-        self.address = public(uri)
+        try:
+            self.address = public(uri)
+        except ValueError as error:
+            raise StoreUnavailable(str(error)) from None
         self.closed = asyncio.Event()
         self._under_way: set[asyncio.Task[Any]] = set()
         try:

@@ -39,6 +39,7 @@ CHANNEL_OPTIONS = (("grpc.max_reconnect_backoff_ms", 1_000), ("grpc.use_local_su
 FAILURES = (KurrentDBClientError, ProgrammingError, grpc.RpcError, grpc.aio.UsageError, TimeoutError, OSError)
 UNREACHABLE = (ServiceUnavailableError, NodeIsNotLeaderError)
 
+_UNTOLD = "the address of KurrentDB is none; a password in it must be percent-encoded"
 _DENIED = (AccessDeniedError, UnauthenticatedError)
 _TOO_LARGE = (MaximumAppendSizeExceededError, RecordMaxSizeExceededError, TransactionMaxSizeExceededError)
 _VERSION = ".v"
@@ -55,8 +56,16 @@ def connection_string(uri: str) -> str:
 
 
 def public(uri: str) -> str:
-    """Scheme and hosts: what may be told of an address that holds a password."""
-    parts = urlsplit(uri)
+    """Scheme and hosts: what may be told of an address that holds a password.
+
+    Raises ValueError where a piece of the password could be taken for something else, and be told with it.
+    """
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # its text may repeat the password
+        raise ValueError(_UNTOLD) from None
+    if "@" in parts.netloc.partition("@")[2] + parts.path + parts.query + parts.fragment:
+        raise ValueError(_UNTOLD)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 

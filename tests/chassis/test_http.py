@@ -341,6 +341,27 @@ async def test_a_check_that_hangs_is_a_reason_too(
     assert "no answer within" in answer.text
 
 
+async def test_a_check_that_is_slow_to_give_up_is_not_waited_for(
+    client: httpx2.AsyncClient, checks: dict[str, Check], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.chassis.health.CHECK_TIMEOUT_S", 0.01)
+    answered, gave_up = asyncio.Event(), asyncio.Event()
+
+    async def stuck() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:  # as psycopg does, which asks a server that stands still to undo the query
+            await answered.wait()
+            gave_up.set()
+
+    checks["database"] = stuck
+    async with asyncio.timeout(5):
+        answer = await client.get("/health/ready")
+    assert "no answer within" in answer.text
+    answered.set()
+    await gave_up.wait()
+
+
 async def test_requests_are_counted_by_route_and_status_and_gauges_read_when_asked(
     client: httpx2.AsyncClient, metrics: Metrics
 ) -> None:

@@ -137,6 +137,14 @@ async def test_a_wrong_address_is_told_in_one_sentence_without_its_password(opti
     assert "s3cret" not in repr(refused.value.__cause__) + str(refused.value)
 
 
+@pytest.mark.parametrize("password", ["s3/cret", "s3?cret", "s3#cret", "s3@cret", "s3[cret", "s3\u2100cret"])
+async def test_a_password_that_is_not_percent_encoded_is_told_so_and_no_piece_of_it(password: str) -> None:
+    with pytest.raises(StoreUnavailable, match="percent-encoded") as refused:
+        await KurrentEventStore.open(f"kurrentdb://ann:{password}@127.0.0.1:2113?tls=false", "plans")
+    told = str(refused.value).lower()
+    assert not any(piece in told for piece in ("ann", "s3", "cret"))
+
+
 async def test_a_password_is_asked_for_without_repeating_the_address() -> None:
     with pytest.raises(StoreUnavailable, match="Username and password are required") as refused:
         await KurrentEventStore.open("kurrentdb://ann@127.0.0.1:2113", "plans")
