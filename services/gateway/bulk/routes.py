@@ -54,7 +54,8 @@ async def take_in(request: Request) -> Response:
         rows = rows_of(await request.body(), request.headers.get("content-type", "").partition(";")[0].strip())
     except BadFile as bad:
         raise Refused("bulk_file_invalid", reason=str(bad)) from None
-    revisions = {bundle_id: plan["revision"] for bundle_id, plan in (await _plans(of)).items()}
+    plans = await _plans(of) if atomic else {}
+    revisions = {bundle_id: int(plan["revision"]) for bundle_id, plan in plans.items()} if atomic else None
     edit = BulkEdit(Commands(request, request.headers["authorization"], of.account_id), revisions, key)
     how = edit.dry_run if dry_run else edit.all_or_none if atomic else edit.one_by_one
     return StreamingResponse(

@@ -20,18 +20,18 @@ from .rows import Row
 
 AT_ONCE = 8  # plans; other requests must get through
 INVALID = "invalid_request"
+ANY = "*"  # whatever it is now
 
 Try = Callable[[Row], Awaitable[RowResult]]
 
 
 class BulkEdit:
-    """revisions: of the account's plans, as they were when the file came; what a row says of its plan counts more."""
+    """revisions: of the account's plans when the file came, where nothing else may change them; else None."""
 
-    def __init__(self, commands: Commands, revisions: Mapping[str, int], key: str) -> None:
-        self._commands = commands
-        self._revisions = dict(revisions)
+    def __init__(self, commands: Commands, revisions: Mapping[str, int] | None, key: str) -> None:
+        self._commands, self._revisions = commands, revisions
         self._key = hashlib.sha256(key.encode()).hexdigest()[:32]
-        self._moved: dict[str, tuple[int, int]] = {}  # by bundle: the revision a row found, and the one it left
+        self._left: dict[str, tuple[str, str]] = {}  # by bundle: the tag a row asked for, and the one it left
 
     async def dry_run(self, rows: Sequence[Row]) -> AsyncGenerator[RowResult, None]:
         """What each row would do by itself, in their order."""
@@ -75,27 +75,31 @@ class BulkEdit:
         return await _tried(row, self._sent)
 
     async def _asked_for_quote(self, row: Row) -> RowResult:
-        tag = f'"{self._revision(row)}"'
+        tag = self._tag(row)
         return quoted(
             row, await self._commands.command("quote_edit_plan", _body(row), None, tag, bundle_id=row.bundle_id)
         )
 
     async def _sent(self, row: Row) -> RowResult:
-        found = self._revision(row)
-        key = f"bulk-{self._key}-{row.number}"
-        answer = await self._commands.command("edit_plan", _body(row), key, f'"{found}"', bundle_id=row.bundle_id)
-        self._moved[row.bundle_id] = (found, answer["revision"])
+        tag, key = self._tag(row), f"bulk-{self._key}-{row.number}"
+        answer = await self._commands.command("edit_plan", _body(row), key, tag, bundle_id=row.bundle_id)
+        self._left[row.bundle_id] = (tag, f'"{answer["revision"]}"')
         return recorded(row, answer)
 
-    def _revision(self, row: Row) -> int:
-        """Rows of one plan are of one file: the second builds upon the first."""
+    def _tag(self, row: Row) -> str:
+        """If-Match: what the row says of its plan; else, where nothing may change meanwhile, what the plan was when the
+        file came. Rows of one plan are of one file: the second builds upon the first."""
+        said = row.wish.revision if row.wish else None
+        tag = f'"{said}"' if said is not None else self._pinned(row)
+        found, left = self._left.get(row.bundle_id, ("", ""))
+        return left if tag == found != ANY else tag
+
+    def _pinned(self, row: Row) -> str:
+        if self._revisions is None:
+            return ANY
         if row.bundle_id not in self._revisions:
             raise Refused("plan_not_found")
-        said = row.wish.revision if row.wish else None
-        found, left = self._moved.get(row.bundle_id, (None, None))
-        if left is not None and said in (None, found):
-            return left
-        return self._revisions[row.bundle_id] if said is None else said
+        return f'"{self._revisions[row.bundle_id]}"'
 
 
 def _body(row: Row) -> Members:

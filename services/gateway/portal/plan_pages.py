@@ -57,18 +57,15 @@ async def edit_plan(visit: Visit) -> Response:
     line = next((each for each in card["lines"] if each["line_id"] == visit.asked.get("line")), card["lines"][0])
     base = line is card["lines"][0]
     quantity = visit.asked.get("quantity", str(line["quantity"]))
-    sku = visit.asked.get("sku", line["sku"])
+    sku, on = visit.asked.get("sku", line["sku"]), visit.asked.get("on", "")
     wish: Members = {"quantity": whole(quantity)}
     wish |= {"sku": sku} if sku != line["sku"] else {}
     wish |= {} if base else {"line_id": line["line_id"]}
-    products = (await visit.api.read("/catalogue"))["products"] if base else []
-    choices = [
-        each
-        for each in products
-        if each["family"] == card["family"] and each["kind"] == "base" and card["cycle"] in each["prices"]
-    ]
+    wish |= {"effective_on": on} if on else {}
+    products = (await visit.api.read("/catalogue"))["products"]
+    choices = [each for each in products if card["cycle"] in each["prices"] and _may_become(each, line, card, products)]
     order = Order(
-        command="edit_plan",
+        command="resize_capacity" if line["kind"] == "capacity" else "edit_plan",
         title=f"Edit {card['name']}" if base else f"Edit {line['name']}",
         button="Place Order",
         fields="fields_edit.html",
@@ -76,9 +73,43 @@ async def edit_plan(visit: Visit) -> Response:
         back=f"plans/{card['bundle_id']}",
         ids={"bundle_id": card["bundle_id"]},
         seen=facts_of(card),
-        shown={"card": card, "line": line, "quantity": quantity, "sku": sku, "choices": choices},
+        shown={"card": card, "line": line, "quantity": quantity, "sku": sku, "on": on, "choices": choices},
     )
     return await _answered(visit, order)
+
+
+def _may_become(product: Members, line: Members, card: Members, products: list[Members]) -> bool:
+    """The base another one of its family, a capacity another tier of its kind."""
+    if line["kind"] == "base":
+        return bool(product["kind"] == "base" and product["family"] == card["family"])
+    tier_of = next((each["tier_of"] for each in products if each["sku"] == line["sku"]), None)
+    return tier_of is not None and product["tier_of"] == tier_of
+
+
+async def change_cycle(visit: Visit) -> Response:
+    card = await _card(visit)
+    cycle = visit.asked.get("cycle") or ("annual" if card["cycle"] == "monthly" else "monthly")
+    discard = visit.asked.get("discard") == "yes"
+    order = Order(
+        command="change_cycle",
+        title=f"Change the cycle of {card['name']}",
+        button="Place Order",
+        fields="fields_cycle.html",
+        wish={"cycle": cycle, **({"discard_pending": True} if discard else {})},
+        back=f"plans/{card['bundle_id']}",
+        ids={"bundle_id": card["bundle_id"]},
+        seen=facts_of(card),
+        shown={"card": card, "cycle": cycle, "discard": discard},
+    )
+    return await _answered(visit, order)
+
+
+async def cancel_line(visit: Visit) -> Response:
+    return await _undo(visit, "cancel_line", "Cancel one line", "Cancel the line")
+
+
+async def reinstate_line(visit: Visit) -> Response:
+    return await _undo(visit, "reinstate_line", "Keep a cancelled line", "Keep the line")
 
 
 async def discard(visit: Visit) -> Response:
@@ -166,16 +197,17 @@ async def buy(visit: Visit) -> Response:
 async def _undo(visit: Visit, command: str, title: str, button: str) -> Response:
     card = await _card(visit)
     line = visit.asked.get("line")
+    names = {each["line_id"]: each["name"] for each in card["lines"]}
     order = Order(
         command=command,
-        title=f"{title}: {card['name']}",
+        title=f"{title}: {names.get(line or '', card['name'])}",
         button=button,
         fields="fields_undo.html",
         wish={"line_id": line} if line else {},
         back=f"plans/{card['bundle_id']}",
         ids={"bundle_id": card["bundle_id"]},
         seen=facts_of(card),
-        shown={"card": card},
+        shown={"card": card, "line_name": names.get(line or "")},
     )
     return await _answered(visit, order)
 

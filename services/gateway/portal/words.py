@@ -50,6 +50,10 @@ FAMILIES = {
 }
 DONE = {
     "edit_plan": "Your order is placed. The plan below shows it.",
+    "change_cycle": "Your order is placed. A new term begins today.",
+    "resize_capacity": "Your order is placed. The plan below shows it.",
+    "cancel_line": "The line is cancelled. It is served to the end of the term, and you can keep it until then.",
+    "reinstate_line": "The line goes on as before.",
     "start_plan": "Your order is placed. The new plan is below.",
     "buy_capacity": "Your order is placed. The capacity is part of the plan now.",
     "buy_add_on": "Your order is placed. The add-on is part of the plan now.",

@@ -11,7 +11,7 @@ from contracts.plans import ProductKind
 from services.gateway.portal import words
 from services.gateway.portal.entrance import own_path
 from services.gateway.portal.formats import formats
-from services.plans.commands import EditPlan
+from services.plans.commands import AssignLicence, BuyCapacity, CancelLine, EditPlan
 from tests.gateway.gateway import Gateway, gateway
 from tests.gateway.history import BOOK, History, asked, product, started
 
@@ -130,6 +130,66 @@ async def test_the_quote_is_on_the_page_and_the_order_is_placed_with_its_token(o
     assert placed.headers["location"] == "/a/acme/plans/b1?done=edit_plan&at=plans%3A1"
     assert orjson.loads(opened.plans.bodies[-1]) == {"quantity": 8, "quote_token": "quote-1"}
     assert opened.plans.asked[-1].headers["idempotency-key"] == "key-1"
+
+
+async def test_an_edit_of_a_later_day_says_what_is_charged_then(opened: Gateway) -> None:
+    later = {"on": "2026-02-10", "money": {"currency": "USD", "net_minor": 2718, "lines": []}}
+    opened.plans.answer = lambda _: answers({**QUOTE, "due_later": later, "events": ["PlanEditScheduled"]})
+    page = (await Visitor(opened).get(f"{PLAN}/edit?quantity=8&on=2026-02-10")).text
+    assert orjson.loads(opened.plans.bodies[-1]) == {"quantity": 8, "effective_on": "2026-02-10"}
+    assert "On Feb 10, 2026 $27.18 is charged before tax" in page
+    assert 'name="on" type="date" max="2026-02-28" value="2026-02-10"' in page
+
+
+async def test_a_change_of_cycle_offers_to_discard_what_is_pending_and_continue(opened: Gateway) -> None:
+    history = started()
+    history.do("acme", EditPlan(**asked("b1", history, quantity=3)))
+    await opened.show(history)
+    refused = {"code": "pending_change", "status": 409, "title": "A change is pending", "detail": "A. Discard it."}
+    opened.plans.answer = lambda _: answers(refused, 409)
+    visitor = Visitor(opened)
+    page = (await visitor.get(f"{PLAN}/cycle")).text
+    assert orjson.loads(opened.plans.bodies[-1]) == {"cycle": "annual"}
+    assert "Discard it and continue" in page
+    assert 'name="quote_token"' not in page
+    opened.plans.answer = lambda _: answers(QUOTE)
+    page = (await visitor.get(f"{PLAN}/cycle?cycle=annual&discard=yes")).text
+    assert orjson.loads(opened.plans.bodies[-1]) == {"cycle": "annual", "discard_pending": True}
+    assert "A new term begins today" in page
+    assert opened.plans.asked[-1].path.endswith("/quotes/change-cycle")
+
+
+async def test_a_capacity_becomes_another_tier_and_is_cancelled_and_kept_by_itself(opened: Gateway) -> None:
+    history = started()
+    history.do("acme", BuyCapacity(**asked("b1", history, sku="storage", quantity=1)))
+    await opened.show(history)
+    visitor = Visitor(opened)
+    opened.plans.answer = lambda _: answers(QUOTE)
+    page = (await visitor.get(f"{PLAN}/edit?line=line-2&sku=big_storage")).text
+    assert orjson.loads(opened.plans.bodies[-1]) == {"quantity": 1, "sku": "big_storage", "line_id": "line-2"}
+    assert opened.plans.asked[-1].path.endswith("/quotes/resize-capacity")
+    assert "Big Storage" in page
+    assert "Workplace Business" not in page
+    plan = (await visitor.get(PLAN)).text
+    assert f'href="{PLAN}/cancel-line?line=line-2"' in plan
+    assert "It is served to the end of the term" in (await visitor.get(f"{PLAN}/cancel-line?line=line-2")).text
+    history.do("acme", CancelLine(**asked("b1", history, line_id="line-2")))
+    await opened.show(history)
+    plan = (await visitor.get(PLAN)).text
+    assert f'href="{PLAN}/keep-line?line=line-2"' in plan
+    assert "until Feb 28, 2026" in plan
+    await visitor.get(f"{PLAN}/keep-line?line=line-2")
+    assert opened.plans.asked[-1].path.endswith("/quotes/reinstate-line")
+
+
+async def test_a_reduction_that_will_fail_says_so_on_the_card(opened: Gateway) -> None:
+    history = started()
+    history.do("acme", EditPlan(**asked("b1", history, quantity=1)))
+    for person in ("ann", "bob"):
+        history.do("acme", AssignLicence(**asked("b1", history, assignee=person)))
+    await opened.show(history)
+    for page in (PLAN, "/a/acme/plan-management"):
+        assert "This will fail on Feb 28, 2026: 2 licences are assigned" in (await Visitor(opened).get(page)).text
 
 
 async def test_a_stale_quote_shows_the_new_one_and_what_the_other_editor_did(opened: Gateway) -> None:

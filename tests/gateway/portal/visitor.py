@@ -14,6 +14,7 @@ QUOTE = {
     "due_now": {"currency": "USD", "net_minor": 4466, "lines": []},
     "taxes": [{"code": "standard", "rate_bp": 825, "net_minor": 4466, "tax_minor": 368, "jurisdiction": "US-TX"}],
     "total_minor": 4834,
+    "due_later": None,
     "next_renewal_before": None,
     "next_renewal_after": None,
     "events": ["plans.PlanEdited"],
