@@ -252,6 +252,18 @@ async def test_an_address_where_nothing_is_is_told_without_its_password(
     assert "secret" not in caplog.text
 
 
+async def test_after_a_long_outage_the_first_read_is_answered(own_server: Postgres, name: str) -> None:
+    """However many reads have failed meanwhile, nothing is left that waits before it tries again."""
+    async with of(own_server.url, name) as store:
+        await take_in(store, PLANS, events(1))
+        own_server.kill()
+        for _ in range(5):  # each waits for a connection as long as it may
+            with pytest.raises(ReadStoreUnavailable):
+                await positions(store, "plan-acme")
+        own_server.start()
+        assert await positions(store, "plan-acme") == [1]
+
+
 async def test_after_a_restart_the_first_read_is_answered(own_server: Postgres, name: str) -> None:
     """Every connection is dead then, and nobody has asked yet."""
     async with of(own_server.url, name) as store:
