@@ -11,7 +11,7 @@ from contracts.envelope import Envelope
 from contracts.topics import Owner
 
 from .derived_file import open_derived
-from .sink import Parked
+from .sink import NOWHERE, Parked
 
 VERSION = 1
 SCHEMA = """
@@ -79,7 +79,12 @@ class Checkpoints:
 
     @asynccontextmanager
     async def following(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> AsyncIterator[Sequence[Envelope]]:
         """The events to be followed now; checkpoints and parked events are saved when that is done."""
         yield events

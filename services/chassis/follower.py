@@ -17,7 +17,7 @@ import structlog
 from contracts.envelope import Envelope
 from contracts.topics import Owner, partition_of
 
-from .sink import WAITS, CannotApply, Feed, Overtaken, Parked, ReplayableSink, Sink, current
+from .sink import WAITS, Behind, CannotApply, Feed, Overtaken, Parked, ReplayableSink, Sink, current
 
 POISON_TRIES = 3
 MAX_PAUSE_S = 5.0
@@ -59,36 +59,16 @@ class Follower:
 
     async def load(self) -> None:
         """Returns when it is known where the sink stands, however long the sink is away. Comes before all else."""
-        failures = 0
-        while True:
-            try:
-                return await self.reload()
-            except Exception as error:
-                failures += 1
-                self._failed("not_loaded", error)
-                await pause(failures)
+        async with self._turn:
+            await self._load()
 
     async def take(self, read: Sequence[Read]) -> None:
         """Applies what came from Kafka, and what the feed has in between. Returns when it is committed."""
         async with self._turn:
-            events: list[Envelope] = []
-            marks: dict[int, int] = {}
-            for event, prevposition in read:
-                partition = self._partition(event)
-                reached = marks.get(partition, self.checkpoints[partition])
-                if event.position <= reached:
-                    self.repeated += 1
-                elif prevposition > reached:
-                    self.holes += 1
-                    await self._apply(events, marks, "kafka")
-                    events, marks = [], {}
-                    if not await self._fill(event.position):
-                        self.foreign += 1
-                        log.warning("foreign_position", owner=self.owner, position=event.position, head=self.head)
-                else:
-                    events.append(event)
-                    marks[partition] = event.position
-            await self._apply(events, marks, "kafka")
+            try:
+                await self._take(read)
+            except Behind:
+                await self._fill(max(event.position for event, _ in read))
 
     async def verify(self) -> None:
         """Once at the start and then whenever the owner is quiet: whatever its feed has and we have not. For ever."""
@@ -174,6 +154,28 @@ class Follower:
                     self._moved.notify_all()
             await asyncio.sleep(LOOK_EVERY_S)
 
+    # Kafka
+
+    async def _take(self, read: Sequence[Read]) -> None:
+        events: list[Envelope] = []
+        marks: dict[int, int] = {}
+        for event, prevposition in read:
+            partition = self._partition(event)
+            reached = marks.get(partition, self.checkpoints[partition])
+            if event.position <= reached:
+                self.repeated += 1
+            elif prevposition > reached:
+                self.holes += 1
+                await self._apply(events, marks, "kafka")
+                events, marks = [], {}
+                if not await self._fill(event.position):
+                    self.foreign += 1
+                    log.warning("foreign_position", owner=self.owner, position=event.position, head=self.head)
+            else:
+                events.append(event)
+                marks[partition] = event.position
+        await self._apply(events, marks, "kafka")
+
     # The feed
 
     async def _verify_once(self) -> None:
@@ -230,15 +232,29 @@ class Follower:
 
     # The sink
 
+    async def _load(self) -> None:
+        failures = 0
+        while True:
+            try:
+                return await self._reload()
+            except Exception as error:
+                failures += 1
+                self._failed("not_loaded", error)
+                await pause(failures)
+
     async def _reload(self) -> None:
-        stored = await self._sink.checkpoints(self.owner)
+        """What the sink says counts, even where it is less than it was."""
+        self._seen = stored = await self._sink.checkpoints(self.owner)
         self.parked_streams = await self._sink.parked_streams(self.owner)
-        await self._move({number: to for number, to in stored.items() if to > self.checkpoints.get(number, to)})
+        await self._move({number: stored.get(number, 0) for number in self.checkpoints})
 
     async def _apply(self, read: Sequence[Envelope], marks: Mapping[int, int], source: str) -> None:
-        """Commits events and checkpoints, however long the machine takes; parks what cannot be applied."""
+        """Commits events and checkpoints, however long the machine takes; parks what cannot be applied.
+
+        Raises Behind, with nothing done but that it is known again where the sink stands."""
         if not marks:
             return
+        after = {partition: self.checkpoints[partition] for partition in marks}
         events, parked = self._sorted(read)
         failures = tries = 0
         overtaken = False
@@ -247,8 +263,12 @@ class Follower:
                 if overtaken:
                     self.parked_streams = await self._sink.parked_streams(self.owner)
                     (events, parked), overtaken = self._sorted(read), False
-                await self._sink.apply(self.owner, [current(event) for event in events], marks, parked)
+                await self._sink.apply(self.owner, [current(event) for event in events], marks, parked, after)
                 break
+            except Behind as by:
+                log.warning("behind", owner=self.owner, reason=str(by))
+                await self._load()
+                raise
             except Overtaken as by:
                 overtaken = True
                 log.info("overtaken", owner=self.owner, reason=str(by))

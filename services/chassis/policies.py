@@ -13,7 +13,7 @@ from contracts.topics import Owner
 from .checkpoints import Checkpoints
 from .clock import Clock, instant
 from .shared_checkpoints import SharedCheckpoints
-from .sink import CannotApply, Parked
+from .sink import NOWHERE, CannotApply, Parked
 
 _CAUSED = uuid.UUID("6b8a2a0e-8a5c-4a57-9b0e-0a3b6d1f4c55")
 
@@ -44,10 +44,15 @@ class PolicySink:
             await self._follow(events)
 
     async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> None:
         """Carries out what the events call for, in order per account, accounts side by side; then the checkpoint."""
-        async with self._progress.following(owner, events, checkpoints, parked) as fresh:
+        async with self._progress.following(owner, events, checkpoints, parked, after) as fresh:
             of_account: dict[str, list[Envelope]] = defaultdict(list)
             for event in fresh:
                 of_account[event.account_id].append(event)

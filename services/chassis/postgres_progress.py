@@ -14,7 +14,7 @@ from contracts.envelope import Envelope
 from contracts.topics import Owner, partition_of
 
 from .postgres import Connection, Database
-from .sink import WAITS, Overtaken, Parked
+from .sink import NOWHERE, WAITS, Behind, Overtaken, Parked
 
 TABLES = (
     """CREATE TABLE {schema}.checkpoints (
@@ -65,12 +65,15 @@ class Progress:
         events: Sequence[Envelope],
         checkpoints: Mapping[int, int],
         parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> tuple[list[Envelope], list[Parked]]:
-        """Locks the partitions; what of it nobody has applied or parked yet. Raises Overtaken.
+        """Locks the partitions; what of it nobody has applied or parked yet. Raises Overtaken and Behind.
 
-        checkpoints: of the partition of every event.
+        checkpoints: of the partition of every event. after: of those, where the caller goes on from.
         """
         reached = await self._locked(connection, owner, checkpoints)
+        if any(reached.get(partition, 0) < position for partition, position in after.items()):
+            raise Behind(f"of {owner} the database has less than it had: it was put back")
         streams = {stream for (stream,) in await _found(connection, self._streams, (owner,))}
         fresh = [event for event in events if event.position > reached.get(self._of(event), 0)]
         aside = [each for each in parked if each.envelope.position > reached.get(self._of(each.envelope), 0)]

@@ -12,7 +12,7 @@ from .checkpoints import Checkpoints
 from .postgres import Database, open_database
 from .postgres_progress import Progress
 from .settings import ServiceSettings
-from .sink import Parked
+from .sink import NOWHERE, Parked
 
 
 class SharedCheckpoints:
@@ -36,15 +36,20 @@ class SharedCheckpoints:
 
     @asynccontextmanager
     async def following(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> AsyncIterator[Sequence[Envelope]]:
         """As Checkpoints.following. Meanwhile no other replica is at work in these partitions: commands have ids that
         keep them from being carried out twice, but only their turn keeps a parked stream's later ones from being first.
 
-        Raises Overtaken.
+        Raises Overtaken and Behind.
         """
         async with self._database.transaction() as connection:
-            fresh, aside = await self._progress.begin(connection, owner, events, checkpoints, parked)
+            fresh, aside = await self._progress.begin(connection, owner, events, checkpoints, parked, after)
             yield fresh
             await self._progress.save(connection, owner, checkpoints, aside)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from contracts import codec
@@ -22,6 +23,12 @@ class Overtaken(Exception):
     again at which are parked."""
 
 
+class Behind(Exception):
+    """The sink has not all that its caller has seen committed: it was put back, or a late replica took over. Nothing
+    was committed: look again where it stands."""
+
+
+NOWHERE: Mapping[int, int] = MappingProxyType({})
 WAITS = "its stream waits for an earlier event"
 
 
@@ -49,11 +56,17 @@ class Sink(Protocol):
     async def parked_streams(self, owner: Owner) -> set[str]: ...
 
     async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> None:
-        """All of it in one transaction. checkpoints: of every partition that an event lies in, at least.
+        """All of it in one transaction. checkpoints: of every partition that an event lies in, at least. after: what of
+        each partition the caller goes on from; of use to a sink that can lose what it has committed.
 
-        Raises CannotApply, and Overtaken; anything else is a machine's failure, to be retried."""
+        Raises CannotApply, Overtaken and Behind; anything else is a machine's failure, to be retried."""
         ...
 
 

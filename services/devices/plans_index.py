@@ -22,8 +22,8 @@ from contracts.plans import PriceBookPublished, ProductKind
 from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.chassis.checkpoints import Checkpoints
-from services.chassis.consumer import CannotApply, Parked
 from services.chassis.derived_file import open_derived
+from services.chassis.sink import NOWHERE, CannotApply, Parked
 
 from .shop import Account, Shop
 
@@ -119,7 +119,12 @@ class PlansIndex:
         await self._progress.forget_parked(owner, stream)
 
     async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> None:
         self._take_in(events)
         await self._progress.save(owner, checkpoints, parked)

@@ -18,7 +18,7 @@ from contracts.topics import Owner
 from services.chassis import postgres_progress
 from services.chassis.postgres import Connection, Database, open_database
 from services.chassis.postgres_progress import Progress
-from services.chassis.sink import Parked
+from services.chassis.sink import NOWHERE, Parked
 
 from .folding import NOTHING, Folded, Rows, fold, keys
 from .lookup import Lookup
@@ -64,15 +64,20 @@ class PostgresReadStore:
         return await self._progress.parked_streams(owner)
 
     async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> None:
         """Folds the events that nobody has applied yet into every projection; commits rows, checkpoints and parked
         events as one.
 
-        Raises CannotApply, with nothing committed, for an event a projection raises on; Overtaken.
+        Raises CannotApply, with nothing committed, for an event a projection raises on; Overtaken and Behind.
         """
         async with self._database.transaction() as connection:
-            fresh, aside = await self._progress.begin(connection, owner, events, checkpoints, parked)
+            fresh, aside = await self._progress.begin(connection, owner, events, checkpoints, parked, after)
             await self._fold(connection, fresh)
             await self._progress.save(connection, owner, checkpoints, aside)
 

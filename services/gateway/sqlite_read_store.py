@@ -14,7 +14,7 @@ import orjson
 
 from contracts.envelope import Envelope
 from contracts.topics import Owner
-from services.chassis.sink import Parked
+from services.chassis.sink import NOWHERE, Parked
 
 from .folding import NOTHING, Folded, fold
 from .projections import PROJECTIONS, Projection
@@ -92,7 +92,12 @@ class SqliteReadStore:
         return await self._in_thread(lambda: {stream for (stream,) in self._db.execute(query, (owner,))})
 
     async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> None:
         """Folds the events into every projection; commits rows, checkpoints and parked events as one.
 

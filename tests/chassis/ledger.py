@@ -8,7 +8,7 @@ from contracts.envelope import Envelope, opened
 from contracts.topics import Owner
 from services.chassis.event_store import EventStore
 from services.chassis.memory_store import MemoryEventStore
-from services.chassis.sink import CannotApply, Parked
+from services.chassis.sink import NOWHERE, CannotApply, Parked
 
 BLOCK_EVENTS = 50
 
@@ -40,7 +40,12 @@ class Ledger:
         return [each.envelope for each in self.parked if each.envelope.stream == stream]
 
     async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> None:
         await self._takes_time()
         self._fold(events)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contracts.envelope import Envelope
 from contracts.topics import Owner
-from services.chassis.sink import Parked
+from services.chassis.sink import NOWHERE, Parked
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS applied (
@@ -51,7 +51,12 @@ class SharedLedger:
         return set()
 
     async def apply(
-        self, owner: Owner, events: Sequence[Envelope], checkpoints: Mapping[int, int], parked: Sequence[Parked]
+        self,
+        owner: Owner,
+        events: Sequence[Envelope],
+        checkpoints: Mapping[int, int],
+        parked: Sequence[Parked],
+        after: Mapping[int, int] = NOWHERE,
     ) -> None:
         """An event its stream's row has already has no effect; one out of order would break UNIQUE or be missing."""
         self._db.execute("BEGIN IMMEDIATE")

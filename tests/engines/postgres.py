@@ -82,6 +82,22 @@ class Postgres:
         """As a crash: the server and every process of it is gone, and it recovers when it starts again."""
         self._end(signal.SIGQUIT)
 
+    def keep(self) -> None:
+        """A copy of all it has, for `put_back`. It is stopped."""
+        self._copy(self._data, self._kept)
+
+    def put_back(self) -> None:
+        """As a restore, or a late standby that took over: what came after `keep` is lost. It is stopped."""
+        shutil.rmtree(self._data)
+        self._copy(self._kept, self._data)
+
+    @property
+    def _kept(self) -> Path:
+        return self._data.with_name("kept")
+
+    def _copy(self, one: Path, other: Path) -> None:
+        subprocess.run(["cp", "-a", one, other], check=True)  # with its owner, which shutil leaves out
+
     def _end(self, how: signal.Signals) -> None:
         if self._process:
             self._process.send_signal(how)

@@ -252,6 +252,30 @@ async def test_an_address_where_nothing_is_is_told_without_its_password(
     assert "secret" not in caplog.text
 
 
+@pytest.mark.parametrize("by", ["news", "looking"])
+async def test_a_database_that_was_put_back_gets_again_what_it_lost(own_server: Postgres, name: str, by: str) -> None:
+    """Whoever follows remembers more than the database has, and must not go on from there."""
+    log = events(6)
+    async with of(own_server.url, name) as store:
+        follower = Follower(PLANS, ListFeed(log), store, PARTITIONS, shared=True)
+        await follower.take([(log[0], 0), (log[1], log[0].position)])
+        own_server.stop()
+        own_server.keep()
+        own_server.start()
+        await follower.take([(log[2], log[1].position), (log[3], log[2].position)])
+        own_server.kill()
+        own_server.put_back()
+        own_server.start()
+        if by == "news":
+            await follower.take([(log[4], log[3].position)])
+            assert await positions(store, "plan-acme") == [each.position for each in log[:5]]
+            assert await follower.wait_for("acme", log[4].position, READY_S)
+            assert not await follower.wait_for("acme", log[5].position, 0)
+        else:
+            await follower.catch_up()
+            assert await positions(store, "plan-acme") == [each.position for each in log]
+
+
 async def test_after_a_long_outage_the_first_read_is_answered(own_server: Postgres, name: str) -> None:
     """However many reads have failed meanwhile, nothing is left that waits before it tries again."""
     async with of(own_server.url, name) as store:
