@@ -212,6 +212,28 @@ def replay(
     command(Folder(data_dir), Wish(owners, selection, after, until, written, output, topic))
 
 
+@app.command()
+def rebuild(
+    compare: Annotated[bool, typer.Option("--compare", help="Only compare; leave in place what is there.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Build the read models anew from the logs, beside those in use; compare them row by row; put them in place.
+
+    Readers and commands go on meanwhile. What differed is listed. Interrupted, all is as it was: run it again. With
+    --compare it ends with 1 when something differs.
+
+    Examples:
+
+      billing rebuild --compare        is every card what the log says?
+
+      billing rebuild
+    """
+    from deploy.local.folder import Folder
+    from deploy.local.rebuild import command
+
+    raise SystemExit(command(Folder(data_dir), compare))
+
+
 bulk = typer.Typer(no_args_is_help=True, help="Change many plans of an account with one file.")
 app.add_typer(bulk, name="bulk")
 Account = Annotated[str, typer.Option(help="The account.")]

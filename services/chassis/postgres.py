@@ -88,6 +88,25 @@ class Database:
             for statement in statements:
                 await connection.execute(statement.format(schema=schema).encode())
 
+    async def drop_schema(self, schema: str) -> None:
+        """With all its tables, if it is there."""
+        async with self.transaction() as connection:
+            await connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(schema)))
+
+    @asynccontextmanager
+    async def alone(self, work: str) -> AsyncIterator[bool]:
+        """Whether nobody else, in any process, is at this work; and nobody else will be until it is done."""
+        async with self._told():
+            connection = await self._pool.getconn()
+        try:
+            lock = f"alone {work}"  # a schema of that name is made under a lock of its own
+            found = await connection.execute(b"SELECT pg_try_advisory_lock(hashtext(%s))", (lock,))
+            row = await found.fetchone()
+            yield row is not None and row[0]
+        finally:
+            await connection.close()  # and the lock with it, in whatever state the connection is
+            await self._pool.putconn(connection)
+
     async def _rows(self, query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         async with self._pool.connection(POOL_TIMEOUT_S) as connection:
             return await (await connection.execute(query, parameters, binary=True)).fetchall()

@@ -17,6 +17,7 @@ from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 
+from . import rebuild_routes
 from .filling import InBatches
 from .forwarding import Forwarder, connections
 from .mover import Mover, moving
@@ -27,6 +28,7 @@ from .portal.sign_in import SignIn
 from .postgres_read_store import open_postgres_read_store
 from .read_store import ReadStore, ReadStoreUnavailable
 from .reads import Reads, unavailable
+from .rebuilding import rebuild
 from .routes import routes
 from .settings import GatewaySettings
 from .settling import SettlingOwner
@@ -66,13 +68,16 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                     "consumer": consumer,
                     "mover": mover,
                     "reads": Reads(store, waiter, clock),
+                    "rebuild": partial(rebuild, store, consumer, feeds, settings.partitions),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
                 }
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
     with_portal = settings.portal_secret_file is not None
     addresses = [*routes(), *(portal_routes() if with_portal else ())]
-    app = create_app("gateway", lifespan, [parked.router], authenticator, checks, metrics, routes=addresses)
+    app = create_app(
+        "gateway", lifespan, [parked.router, rebuild_routes.router], authenticator, checks, metrics, routes=addresses
+    )
     if settings.portal_secret_file:
         app.state.sealer = Sealer.from_file(settings.portal_secret_file)
         app.state.changes = Changes()

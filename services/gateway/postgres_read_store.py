@@ -6,7 +6,7 @@ still run, which never notice; it is ready when it has caught up. A schema nobod
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import blake2b
@@ -35,7 +35,8 @@ _ROWS = "SELECT key, data FROM {schema}.{name} WHERE key = ANY(%s::text[])"
 _ROWS_OF = "SELECT data FROM {schema}.{name} WHERE account_id = %s AND data IS NOT NULL ORDER BY number"
 _PAGE = """SELECT key, data FROM {schema}.{name} WHERE key > %s AND key < %s AND data IS NOT NULL
     ORDER BY key DESC LIMIT %s"""
-_EVERY_ROW = "SELECT key, account_id, position, data FROM {schema}.{name} ORDER BY key"
+_EVERY_ROW = """SELECT key, account_id, position, data FROM {schema}.{name} WHERE key > %s
+    ORDER BY key LIMIT nullif(%s, -1)"""
 _STORED = "SELECT key, account_id, position, data FROM {schema}.{name} WHERE key = ANY(%s::text[])"
 # Locked partitions and checkpoints keep an event from being applied twice; that no row goes back is written here too.
 _UPSERT = """INSERT INTO {schema}.{name} AS known (key, account_id, position, data)
@@ -54,6 +55,7 @@ class PostgresReadStore:
         self._database = database
         self._schema = schema
         self._projections = projections
+        self._partitions = partitions
         self._progress = Progress(database, schema, partitions)
         self._lookups = {each.TABLE: Lookup(partial(self._found, each.TABLE)) for each in projections}
 
@@ -108,8 +110,33 @@ class PostgresReadStore:
         found = await self._database.rows(self._query(_PAGE, table), (after, before, limit))
         return [(key, data) for key, data in found]
 
-    async def every_row(self, table: str) -> list[Row]:
-        return [(key, *rest) for key, *rest in await self._database.rows(self._query(_EVERY_ROW, table))]
+    async def every_row(self, table: str, after: str = "", limit: int = -1) -> list[Row]:
+        found = await self._database.rows(self._query(_EVERY_ROW, table), (after, limit))
+        return [(key, *rest) for key, *rest in found]
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator["PostgresReadStore"]:
+        schema = f"{self._schema}_rebuilt"
+        async with self._database.alone(schema) as alone:
+            if not alone:
+                raise ReadStoreUnavailable(f"{self._schema} is being built anew already")
+            for left in (schema, f"{self._schema}_replaced"):
+                await self._database.drop_schema(left)
+            await _make(self._database, schema, self._projections, self._partitions)
+            try:
+                yield PostgresReadStore(self._database, schema, self._projections, self._partitions)
+            finally:
+                await self._database.drop_schema(schema)
+
+    async def replace(self, fresh: "PostgresReadStore", catch_up: Callable[[], Awaitable[None]]) -> None:
+        replaced = f"{self._schema}_replaced"
+        async with self._database.transaction() as connection:
+            # Waits for those who apply, and they for us: what they wait for they look up by its name again.
+            await connection.execute(f"LOCK TABLE {self._schema}.checkpoints IN EXCLUSIVE MODE".encode())
+            await catch_up()
+            await connection.execute(f"ALTER SCHEMA {self._schema} RENAME TO {replaced}".encode())
+            await connection.execute(f"ALTER SCHEMA {fresh._schema} RENAME TO {self._schema}".encode())
+        await self._database.drop_schema(replaced)
 
     async def check(self) -> None:
         """Raises ReadStoreUnavailable when nothing could be written now."""
@@ -143,13 +170,23 @@ async def open_postgres_read_store(
 
     Another number of partitions means another schema too: checkpoints speak of partitions.
     """
-    tables = sorted(projection.TABLE for projection in projections)
-    meaning = f"{', '.join(tables)}; {partitions} partitions"
-    schema = f"{name}_{blake2b(meaning.encode(), digest_size=4).hexdigest()}"
-    statements = [each.replace("{name}", table) for table in tables for each in (_TABLE, _INDEX)]
+    schema = f"{name}_{blake2b(_meaning(projections, partitions).encode(), digest_size=4).hexdigest()}"
     async with open_database(address, ReadStoreUnavailable) as database:
-        await database.make_schema(schema, [*postgres_progress.TABLES, *statements], meaning)
+        await _make(database, schema, projections, partitions)
         yield PostgresReadStore(database, schema, projections, partitions)
+
+
+async def _make(database: Database, schema: str, projections: Sequence[Projection], partitions: int) -> None:
+    statements = [each.replace("{name}", table) for table in _tables(projections) for each in (_TABLE, _INDEX)]
+    await database.make_schema(schema, [*postgres_progress.TABLES, *statements], _meaning(projections, partitions))
+
+
+def _tables(projections: Sequence[Projection]) -> list[str]:
+    return sorted(projection.TABLE for projection in projections)
+
+
+def _meaning(projections: Sequence[Projection], partitions: int) -> str:
+    return f"{', '.join(_tables(projections))}; {partitions} partitions"
 
 
 def _columns(rows: Rows) -> tuple[list[object], ...]:

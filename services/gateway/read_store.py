@@ -3,7 +3,9 @@
 Two engines: `sqlite_read_store` for one gateway, `postgres_read_store` for several over one database.
 """
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, Self
 
 from services.chassis.sink import ReplayableSink
 
@@ -37,8 +39,18 @@ class ReadStore(ReplayableSink, Protocol):
         """Keys and rows as JSON of the last `limit` between two keys, both excluded, from the last one backwards."""
         ...
 
-    async def every_row(self, table: str) -> list[Row]:
-        """By key: to compare one store with another."""
+    async def every_row(self, table: str, after: str = "", limit: int = -1) -> list[Row]:
+        """By key, those after one; all when the limit is -1. To compare one store with another."""
+        ...
+
+    def beside(self) -> AbstractAsyncContextManager[Self]:
+        """An empty store next to this one, of the same tables, to be filled; one at a time. What is left of an earlier
+        one that was interrupted is thrown away."""
+        ...
+
+    async def replace(self, fresh: Self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Puts a store made by `beside` into the place of what is here, which is gone then. Readers go on meanwhile;
+        nobody applies anything. catch_up: brings `fresh` at least as far as this one is."""
         ...
 
     async def check(self) -> None:

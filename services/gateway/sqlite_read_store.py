@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -55,10 +55,11 @@ class SqliteReadStore:
     def __init__(self, lock: int, db: sqlite3.Connection, path: Path, projections: Sequence[Projection]) -> None:
         self._lock = lock
         self._db = db
+        self._path = path
         self._projections = projections
+        self._turn = asyncio.Lock()  # of what is done in the thread, or instead of it
         self._thread = ThreadPoolExecutor(1, "read-store-writer")
-        self._reader = _connected(path, "ro")
-        self._reader.execute("PRAGMA query_only = ON")
+        self._reader = _reading(path)
 
     @classmethod
     async def open(cls, path: Path, projections: Sequence[Projection] = PROJECTIONS) -> "SqliteReadStore":
@@ -129,19 +130,54 @@ class SqliteReadStore:
         )
         return self._read(query, after, before, limit)
 
-    async def every_row(self, table: str) -> list[Row]:
-        return self._read(f"SELECT key, account_id, position, data FROM {table} ORDER BY key")
+    async def every_row(self, table: str, after: str = "", limit: int = -1) -> list[Row]:
+        query = f"SELECT key, account_id, position, data FROM {table} WHERE key > ? ORDER BY key LIMIT ?"
+        return self._read(query, after, limit)
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator["SqliteReadStore"]:
+        path = self._path.with_name(f"{self._path.name}.rebuilt")
+        lock = _locked(path)  # before it is thrown away: somebody may be at it
+        try:
+            for each in (path, *_logs(path)):
+                each.unlink(missing_ok=True)
+        finally:
+            os.close(lock)
+        async with open_sqlite_read_store(path, self._projections) as store:
+            yield store
+
+    async def replace(self, fresh: "SqliteReadStore", catch_up: Callable[[], Awaitable[None]]) -> None:
+        async with self._turn:
+            await catch_up()
+            await fresh.close()
+            await asyncio.get_running_loop().run_in_executor(self._thread, bool)  # what was begun in it is done
+            self._take_over(fresh._path)
+
+    def _take_over(self, path: Path) -> None:
+        """On the event loop, where nobody reads now."""
+        self._reader.close()
+        self._db.close()  # the last one folds its WAL into the file, unless somebody else has that open
+        try:
+            if any(each.exists() for each in _logs(self._path)):
+                raise ReadStoreUnavailable(f"{self._path} is open in another program too: close it there")
+            path.replace(self._path)
+        finally:
+            self._db, self._reader = _connected(self._path, "rw"), _reading(self._path)
+            self._db.execute("PRAGMA synchronous = NORMAL")
 
     async def check(self) -> None:
         """Raises ReadStoreUnavailable when nothing could be written now."""
         await self._in_thread(lambda: self._apply(Owner.PLANS, (), {}, ()))
 
     async def close(self) -> None:
-        """Finishes what is being written, then lets go of the file."""
+        """Finishes what is being written, then lets go of the file; once is enough."""
         await asyncio.to_thread(self._thread.shutdown)
+        if self._lock < 0:
+            return
         self._reader.close()
         self._db.close()  # last, so that SQLite folds the WAL into the file
         os.close(self._lock)
+        self._lock = -1
 
     def _read(self, query: str, *parameters: str | int) -> list[Any]:
         try:
@@ -151,7 +187,8 @@ class SqliteReadStore:
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            async with self._turn:
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
             raise ReadStoreUnavailable(f"the read store failed: {error}") from error
 
@@ -214,6 +251,17 @@ def _make_tables(db: sqlite3.Connection, projections: Sequence[Projection]) -> N
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True)
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    db = _connected(path, "ro")
+    db.execute("PRAGMA query_only = ON")
+    return db
+
+
+def _logs(path: Path) -> list[Path]:
+    """The files SQLite keeps beside one in WAL mode."""
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
 
 
 @contextmanager
