@@ -55,7 +55,8 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
             connections() as waiting,  # their own: reads that wait must not keep commands from a connection
         ):
             checks["read_store"] = store.check
-            feeds = {owner: InBatches(FeedClient(url, session, token)) for owner, url in urls.items()}
+            logs = {owner: FeedClient(url, session, token) for owner, url in urls.items()}
+            feeds = {owner: InBatches(log) for owner, log in logs.items()}
             consumer = Consumer(store, feeds, settings.kafka, store.group, settings.partitions, store.shared)
             checks.update({f"{owner}_followed": partial(consumer.check, owner) for owner in feeds})
             waiter = Waiter(consumer, waiting, settings.renewals_url, settings.read_wait_s)
@@ -67,6 +68,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                 yield {
                     "consumer": consumer,
                     "mover": mover,
+                    "logs": logs,
                     "reads": Reads(store, waiter, clock),
                     "rebuild": partial(rebuild, store, consumer, feeds, settings.partitions),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},

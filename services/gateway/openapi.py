@@ -36,6 +36,8 @@ from .clock import CLOCK, ClockBody, ClockView
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
 from .entitlements import Entitlements
+from .events import LogEnd, LogLine
+from .events_described import event_paths
 from .examples import ANSWERS
 from .forwarded import ACCOUNT, Forwarded
 from .upcoming import MOST_MONTHS, UpcomingCharges
@@ -204,6 +206,7 @@ def document() -> Document:
     for command in COMMANDS:
         paths.setdefault(command.path, {})[command.method.lower()] = _command(command)
     paths |= bulk_paths(_path_parameters(BULK), _IDEMPOTENCY_KEY, READ, _failures)
+    paths |= event_paths(_path_parameters(ACCOUNT), READ, _failures)
     paths[CLOCK] = {"get": _read_clock(), "post": _move_clock()}
     return {
         "openapi": "3.1.0",
@@ -215,7 +218,14 @@ def document() -> Document:
         },
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "tags": [{"name": "reads"}, {"name": "commands"}, {"name": "quotes"}, {"name": "bulk"}, {"name": "clock"}],
+        "tags": [
+            {"name": "reads"},
+            {"name": "commands"},
+            {"name": "quotes"},
+            {"name": "bulk"},
+            {"name": "events"},
+            {"name": "clock"},
+        ],
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -362,6 +372,8 @@ def _schemas() -> Document:
         Quote,
         RowResult,
         BulkResult,
+        LogLine,
+        LogEnd,
         *(answer for _, _, _, answer, _ in _READS),
     }
     schemas: Document = {"Problem": PROBLEM_SCHEMA}

@@ -23,6 +23,7 @@ from .bulk.routes import BULK, export, take_in
 from .clock import CLOCK, move_clock, read_clock
 from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
+from .events import ACCOUNT_EVENTS, EVENTS, read_account_events, read_events
 from .forwarded import ACCOUNT, Forwarded
 from .forwarding import Forwarder
 from .history import read_history
@@ -71,12 +72,14 @@ class Address(Route):
 
 
 def routes() -> list[Route]:
-    """Needs `reads` (reads.Reads), `forwarders` (by owner) and `mover` (or None) in request.state."""
+    """Needs `reads` (reads.Reads), `forwarders` and `logs` (by owner) and `mover` (or None) in request.state."""
     return [
         *(Address(path, read, methods=["GET"]) for path, read in READS.items()),
         *(Address(command.path, _forwarding(command), methods=[command.method]) for command in COMMANDS),
         Address(BULK, export, methods=["GET"]),
         Address(BULK, take_in, methods=["POST"]),
+        Address(ACCOUNT_EVENTS, read_account_events, methods=["GET"]),
+        Address(EVENTS, read_events, methods=["GET"]),
         Address(CLOCK, read_clock, methods=["GET"]),
         Address(CLOCK, move_clock, methods=["POST"]),
         Address("/openapi.json", _openapi, methods=["GET"]),

@@ -4,7 +4,7 @@ What is replayed is fixed when it begins: everything up to where each log ended 
 and goes on later gives the bytes it would have given in one go.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -45,12 +45,22 @@ async def replay(
 ) -> None:
     """told: how far it is, in positions of an owner. Raises FeedUnavailable."""
     for part in parts:
+        async with aclosing(lines_of(feeds, [part], selection)) as blocks:
+            async for owner, lines in blocks:
+                await sink.take(owner, lines)
+                told(owner, _last_position(lines))
+        told(part.owner, part.until)
+
+
+async def lines_of(
+    feeds: Mapping[Owner, FeedClient], parts: Sequence[Part], selection: Selection
+) -> AsyncGenerator[tuple[Owner, bytes], None]:
+    """Feed lines, many at a time, in order. Raises FeedUnavailable."""
+    for part in parts:
         if part.after < part.until:
             async with aclosing(feeds[part.owner].lines(part.after, part.until, selection)) as blocks:
                 async for lines in blocks:
-                    await sink.take(part.owner, lines)
-                    told(part.owner, _last_position(lines))
-        told(part.owner, part.until)
+                    yield part.owner, lines
 
 
 def _last_position(lines: bytes) -> int:
