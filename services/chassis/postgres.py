@@ -104,8 +104,14 @@ class Database:
             row = await found.fetchone()
             yield row is not None and row[0]
         finally:
-            await connection.close()  # and the lock with it, in whatever state the connection is
-            await self._pool.putconn(connection)
+            try:
+                await connection.execute(b"SELECT pg_advisory_unlock_all()")
+            except BaseException as error:
+                await connection.close()  # and the lock with it
+                if not isinstance(error, psycopg.Error):
+                    raise
+            finally:
+                await self._pool.putconn(connection)
 
     async def _rows(self, query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         async with self._pool.connection(POOL_TIMEOUT_S) as connection:
