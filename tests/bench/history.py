@@ -26,13 +26,13 @@ PRICE_BOOK = Path(__file__).parents[2] / "deploy/local/price_book_v1.json"
 async def write(folder: Path, events: int) -> None:
     """`events` of them into the store of a plans service that has yet to start; its folder is there."""
     store = await SqliteEventStore.open(folder / "plans.sqlite3")
-    streams = _account_streams(events // EVENTS_PER_ACCOUNT)
+    streams = account_streams(events // EVENTS_PER_ACCOUNT)
     while chunk := [each for _, each in zip(range(400), streams, strict=False)]:
         await asyncio.gather(*(store.append(stream, batch, NO_STREAM) for stream, batch in chunk))
     await store.close()
 
 
-def _account_streams(accounts: int) -> Iterator[tuple[str, tuple[NewEvent, ...]]]:
+def account_streams(accounts: int) -> Iterator[tuple[str, tuple[NewEvent, ...]]]:
     on = date.today()
     body = PublishPriceBookBody.model_validate_json(PRICE_BOOK.read_bytes())
     publish = PublishPriceBook("standard", 1, body.effective_from, None, body.products, on)
