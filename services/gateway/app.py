@@ -20,6 +20,7 @@ from services.chassis.metrics import Metrics
 from .filling import InBatches
 from .forwarding import Forwarder, connections
 from .mover import Mover, moving
+from .past import Pasts
 from .portal.changes import Changes
 from .portal.routes import portal_routes
 from .portal.sessions import Sealer
@@ -65,7 +66,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                 yield {
                     "consumer": consumer,
                     "mover": mover,
-                    "reads": Reads(store, waiter, clock),
+                    "reads": Reads(store, waiter, clock, Pasts(store, feeds, settings.partitions)),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
                 }
 

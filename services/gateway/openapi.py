@@ -48,6 +48,7 @@ FORWARDED = (*ANY, "malformed_json", "body_too_large", "owner_unavailable", "sto
 RECORDED = ("idempotency_key_reused", "idempotency_key_invalid", "command_in_flight", "outcome_unknown")
 QUOTED = ("quote_forged", "quote_expired", "quote_stale")
 REVISED = ("revision_required", "revision_stale")
+OF_THE_PAST = ("as_of_in_the_future", "as_of_before_account", "history_too_long", "log_unavailable")
 READ = (*ANY, "read_model_behind", "read_store_unavailable")
 CLOCKED = ("unauthenticated", "not_found", "internal_error")
 
@@ -71,7 +72,17 @@ _MIN_POSITION = {
     "schema": {"type": "string", "pattern": r"^(plans|devices|renewals):(0|[1-9][0-9]{0,18})$"},
     "example": "plans:42",
 }
+_AS_OF = {
+    "in": "query",
+    "name": "as_of",
+    "description": "The answer as it was: to the end of a day of the account's, at an instant (in UTC without an"
+    " offset), `now`, or at positions such as `plans:42,devices:17`; owners that are not named are taken up to the"
+    " newest event of those that are. Nothing in the answer is allowed, and its ETag is no revision.",
+    "schema": {"type": "string", "maxLength": 128},
+    "example": "2026-02-10",
+}
 _READ_PARAMETERS = [
+    _AS_OF,
     _MIN_POSITION,
     {**_MIN_POSITION, "in": "header", "name": "Billing-Min-Position"},
     {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}, "description": "An ETag: 304 if it holds."},
@@ -136,6 +147,13 @@ _HEADERS = {
     "Billing-Position": {
         "description": "Give it to a read as min_position.",
         "example": "plans:42",
+        **_TEXT,
+    },
+    "Billing-As-Of": {"description": "With as_of: the instant the answer is of.", **_TEXT},
+    "Billing-Positions": {
+        "description": "With as_of: the last event of each owner that is in it. As as_of, they give the same events for"
+        " ever.",
+        "example": "devices:17,plans:42,renewals:9",
         **_TEXT,
     },
     "X-Correlation-Id": {"description": "Name it when you report a problem.", **_TEXT},
@@ -239,16 +257,16 @@ def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Se
         "summary": summary,
         "parameters": [*_path_parameters(path), *asked, *_READ_PARAMETERS],
         "responses": {
-            "200": _success(summary, answer, ("ETag", "X-Correlation-Id")),
+            "200": _success(summary, answer, ("ETag", "Billing-As-Of", "Billing-Positions", "X-Correlation-Id")),
             "304": {"description": "The caller has this answer already", "headers": {"ETag": _HEADERS["ETag"]}},
-            **_failures((*READ, *codes)),
+            **_failures((*READ, *OF_THE_PAST, *codes)),
         },
     }
 
 
 def _command(command: Forwarded) -> Document:
     answer = Quote if command.quote else CommandAnswer
-    told = ("X-Correlation-Id",) if command.quote else tuple(_HEADERS)
+    told = ("X-Correlation-Id",) if command.quote else ("ETag", "Billing-Position", "X-Correlation-Id")
     codes = [*FORWARDED, *command.codes, *(() if command.quote else RECORDED)]
     if "quote_token" in command.body.model_fields and not command.quote:
         codes += QUOTED

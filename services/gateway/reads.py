@@ -1,7 +1,7 @@
 """The reads: who may see what, and answers that are rendered once and kept as long as their rows stay the same."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -22,10 +22,12 @@ from services.chassis.clock import Clock, today
 from services.chassis.problems import problem_response
 
 from . import invoices, summaries
+from .as_of import PARAMETER, parsed
 from .cards import holds_of, opened, rendered
 from .for_sale import BOOK, for_sale
+from .past import Pasts
 from .projections import account, catalogue, invoice, plan_summary, product_card
-from .read_store import ReadStore
+from .read_store import Readable
 from .waiting import Waiter, wanted
 
 KEPT = 1024  # answers
@@ -34,20 +36,23 @@ log = structlog.get_logger(__name__)
 
 CADENCES = (Cycle.MONTHLY, Cycle.ANNUAL)
 
+PAST = "billing.past"  # in a request's scope: the Past it is answered from
+
 # Fit for one caller only, and never without asking again.
 CACHING = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    store: ReadStore
+    store: Readable
     waiter: Waiter
     clock: Clock
+    pasts: Pasts
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A read that may be answered. account: its row. today: in the account's time zone."""
+    """A read that may be answered. reads: as they are, or were. account: its row. today: in the account's time zone."""
 
     reads: Reads
     account_id: str
@@ -125,7 +130,7 @@ async def admitted(
     """Who asks for what, once the read models have come far enough.
 
     Raises Refused: unauthenticated; account_not_found, alike for an account the caller has no privilege in and for
-    one that does not exist; forbidden; read_model_behind.
+    one that does not exist; forbidden; read_model_behind; and of the past what `Pasts.of` raises.
     """
     caller = await http.caller(request)
     account_id: str = request.path_params["account_id"]
@@ -145,6 +150,11 @@ async def admitted(
         if position and owner is not Owner.PLANS:  # it has a position there, so plans have it: we are behind with them
             raise Refused("read_model_behind", wanted=f"{owner}:{number}")
         raise Refused("account_not_found")
+    if (text := request.query_params.get(PARAMETER)) is not None:
+        now = reads.clock.now()
+        past = await reads.pasts.of(account_id, parsed(text, opened(row)["time_zone"], now), now)
+        request.scope[PAST] = past
+        reads, row = replace(reads, store=past.store, clock=past), past.account
     return Asked(reads, account_id, row, privileges, today(reads.clock, opened(row)["time_zone"]))
 
 
@@ -199,4 +209,7 @@ def unless_known(request: Request, answer: Response) -> Response:
         return answer
     tag = answer.headers["etag"]
     tags = {each.strip().removeprefix("W/") for each in known.split(",")}
-    return Response(status_code=304, headers={"ETag": tag, **CACHING}) if tags & {tag, "*"} else answer
+    if not tags & {tag, "*"}:
+        return answer
+    kept = {name: answer.headers[name] for name in ("cache-control", "vary") if name in answer.headers}
+    return Response(status_code=304, headers={"ETag": tag, **kept})
