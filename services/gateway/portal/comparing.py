@@ -44,6 +44,9 @@ class Plan:
     after: Members | None
     lines: list[Line]
 
+    def differs(self, fact: str) -> bool:
+        return (self.before or {}).get(fact) != (self.after or {}).get(fact)
+
 
 async def compare(visit: Visit) -> Response:
     today = visit.today()
