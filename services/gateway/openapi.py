@@ -20,6 +20,7 @@ from .answers import (
     DeviceLeases,
     DeviceOrder,
     DeviceOrders,
+    Explanation,
     History,
     Invoices,
     InvoiceStatus,
@@ -125,6 +126,15 @@ _MONTHS = {
     "description": "How far to look ahead.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MONTHS, "default": 12},
 }
+_OF = {
+    "in": "query",
+    "name": "of",
+    "required": True,
+    "description": "The read, as its path below the account: product-cards, product-cards/{bundle_id}, plan-summary,"
+    " plan-summary/breakdown (with cadence), upcoming-charges (with months) or invoices/{invoice_id}.",
+    "schema": {"type": "string"},
+    "example": "product-cards",
+}
 _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -200,6 +210,13 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
         UpcomingCharges,
         (),
     ),
+    (
+        "explain_amounts",
+        f"{ACCOUNT}/why",
+        "Why the amounts of a read are what they are: formula, parts and events",
+        Explanation,
+        ("plan_not_found", "invoice_not_found"),
+    ),
     ("list_shipments", f"{ACCOUNT}/shipments", "The parcels of an account, the last sent first", Shipments, ()),
     (
         "read_billing",
@@ -249,6 +266,7 @@ def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Se
         Invoices: _SEARCH,
         History: _PAGE,
         UpcomingCharges: [_MONTHS],
+        Explanation: [_OF, {**_CADENCE, "required": False}, _MONTHS],
     }
     asked = parameters.get(answer, [])
     return {

@@ -63,6 +63,13 @@ class Asked:
     def holds(self) -> frozenset[Hold]:
         return holds_of(opened(self.account))
 
+    async def own(self, table: str, key: str, absent: str) -> bytes:
+        """A row of the account's; another account's is as one that is not there. Raises Refused `absent`."""
+        row = await self.reads.store.row(table, key)
+        if row is None or opened(row)["account_id"] != self.account_id:
+            raise Refused(absent)
+        return row
+
 
 async def read_product_cards(request: Request) -> Response:
     asked = await admitted(request)
@@ -73,9 +80,7 @@ async def read_product_cards(request: Request) -> Response:
 
 async def read_product_card(request: Request) -> Response:
     asked = await admitted(request)
-    row = await asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
-    if row is None or opened(row)["account_id"] != asked.account_id:
-        raise Refused("plan_not_found")
+    row = await asked.own(product_card.TABLE, request.path_params["bundle_id"], "plan_not_found")
     # Its tag is the revision, which commands need. The day and the account's holds change what it shows as well, so a
     # known tag does not mean a known card: it is always sent whole.
     return _card(row, asked.today, asked.privileges, asked.holds())
@@ -89,12 +94,17 @@ async def read_plan_summary(request: Request) -> Response:
 
 async def read_breakdown(request: Request) -> Response:
     asked = await admitted(request, of_renewals=True)
+    cadence = cadence_in(request)
+    row = await asked.reads.store.row(plan_summary.TABLE, asked.account_id)
+    return unless_known(request, _breakdown(asked.account_id, row, cadence))
+
+
+def cadence_in(request: Request) -> Cycle:
     cadence = request.query_params.get("cadence")
     if cadence not in CADENCES:
         message = f"one of {', '.join(CADENCES)}"
         raise RequestValidationError([{"type": "cadence_unknown", "loc": ("query", "cadence"), "msg": message}])
-    row = await asked.reads.store.row(plan_summary.TABLE, asked.account_id)
-    return unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
+    return Cycle(cadence)
 
 
 async def read_catalogue(request: Request) -> Response:
@@ -112,9 +122,7 @@ async def read_invoices(request: Request) -> Response:
 
 async def read_invoice(request: Request) -> Response:
     asked = await admitted(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
-    row = await asked.reads.store.row(invoice.TABLE, request.path_params["invoice_id"])
-    if row is None or opened(row)["account_id"] != asked.account_id:
-        raise Refused("invoice_not_found")
+    row = await asked.own(invoice.TABLE, request.path_params["invoice_id"], "invoice_not_found")
     return unless_known(request, as_response(invoices.view(opened(row), asked.privileges)))
 
 

@@ -17,7 +17,7 @@ from contracts.plan_actions import Privilege
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import account_reads, device_reads, openapi, reads
+from . import account_reads, device_reads, openapi, reads, why
 from .account_commands import BILLING
 from .addresses import checked
 from .as_of import PARAMETER
@@ -60,6 +60,7 @@ _READS: dict[str, Handler] = {
     f"{ACCOUNT}/entitlements": account_reads.read_entitlements,
     f"{ACCOUNT}/upcoming-charges": account_reads.read_upcoming_charges,
     f"{ACCOUNT}/shipments": account_reads.read_shipments,
+    f"{ACCOUNT}/why": why.read_why,
     BILLING: read_billing,
     ORDERS: device_reads.read_device_orders,
     f"{ORDERS}/{{order_id}}": device_reads.read_device_order,

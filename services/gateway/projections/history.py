@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Self
 from contracts.envelope import Envelope
 from contracts.topics import Owner
 
+from .streams import place
+
 TABLE = "history_v2"
 CATEGORY = ""  # of every stream
 
@@ -27,8 +29,7 @@ def prefix(account_id: str) -> str:
 def key(envelope: Envelope) -> str:
     account_id = NOBODY if envelope.stream.startswith(_PRICE_BOOKS) else envelope.account_id
     # In this order within the account; the owner and its position tell apart what was recorded at one instant.
-    owner = envelope.type.partition(".")[0]
-    return f"{prefix(account_id)}{envelope.metadata['recorded_at']}/{owner}/{envelope.position:019d}"
+    return prefix(account_id) + place(envelope)
 
 
 def account(envelope: Envelope) -> str:
