@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from contracts.plans import MoneyLine
-from contracts.renewals import Invoice, InvoiceCut, InvoiceIssued, InvoiceLine, PaymentFailed
+from contracts.renewals import Invoice, InvoiceCut, InvoiceIssued, InvoiceLine, PaymentFailed, RenewalAnswered
 from contracts.tax import TaxLine
 from contracts.terms import Cycle
 from contracts.topics import Owner
@@ -200,6 +200,20 @@ async def test_an_invoice_names_what_it_was_issued_for(shown: Gateway) -> None:
     why = await explained(shown, "invoices/i1")
     types = [event["type"] for event in why["/net_minor"]["events"]]
     assert types == ["plans.PlanEdited", "renewals.InvoiceIssued"]
+
+
+async def test_an_invoice_of_a_renewal_names_what_each_plan_answered(shown: Gateway) -> None:
+    history = started()
+    advanced = history.do("acme", EditPlan(**asked("b1", history, quantity=8)))[0]
+    bill = invoice(1).model_copy(update={"cadence": Cycle.MONTHLY})
+    answered = RenewalAnswered(cadence=Cycle.MONTHLY, due_on=bill.issued_on, bundle_id="b1", lines=bill.lines)
+    other = answered.model_copy(update={"due_on": TODAY})
+    first, second = history.write(Owner.RENEWALS, "renewal-acme", "acme", [other, answered])
+    first.metadata["causation_id"], second.metadata["causation_id"] = "another", advanced.event_id
+    write(history, "acme", paid(bill))
+    await shown.show(history)
+    events = (await explained(shown, "invoices/i1"))["/net_minor"]["events"]
+    assert [event["event_id"] for event in events[:-1]] == [advanced.event_id, second.event_id]
 
 
 async def test_a_number_of_the_past_is_explained_as_it_was(shown: Gateway) -> None:

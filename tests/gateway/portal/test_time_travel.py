@@ -21,7 +21,7 @@ from tests.gateway.gateway import Gateway, gateway
 from tests.gateway.history import History, asked, started
 from tests.gateway.test_invoices import declined, invoice, write
 
-from .visitor import Visitor
+from .visitor import QUOTE, Visitor
 
 PAGES = [
     *(page for page, _ in words.PAGES),
@@ -98,8 +98,10 @@ async def test_a_day_that_cannot_be_shown_is_told_in_words_with_a_way_back(opene
 
 
 async def test_a_page_that_does_something_is_of_now_whatever_is_asked(opened: Gateway) -> None:
-    text = (await Visitor(opened).get(f"/a/acme/plans/b1/cancel?as_of={THEN}")).text
+    opened.plans.answer = lambda _: web.json_response(QUOTE)
+    text = (await Visitor(opened).get(f"/a/acme/plans/b1/edit?as_of={THEN}")).text
     assert "As of" not in text
+    assert re.search(r'name="quantity"[^>]* value="8"', text)
 
 
 async def test_two_days_are_compared(opened: Gateway) -> None:
