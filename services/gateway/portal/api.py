@@ -35,6 +35,11 @@ class Api(Commands):
         """The same visitor's, on another day."""
         return Api(self._request, self._authorization, self._account_id, None, day)
 
+    async def why(self, of: str, query: Mapping[str, str] | None = None) -> dict[str, Members]:
+        """Why the amounts of a read are what they are, by their pointer."""
+        amounts = (await self.read("/why", {"of": of, **(query or {})}))["amounts"]
+        return {each["at"]: each for each in amounts}
+
     async def read(self, path: str, query: Mapping[str, str] | None = None, **ids: str) -> Any:
         """The answer of a read below the account's address. Raises Refused and RequestValidationError as it does."""
         asked = {**({"min_position": self._at} if self._at else {}), **({"as_of": self._as_of} if self._as_of else {})}

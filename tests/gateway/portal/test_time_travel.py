@@ -104,6 +104,27 @@ async def test_a_page_that_does_something_is_of_now_whatever_is_asked(opened: Ga
     assert re.search(r'name="quantity"[^>]* value="8"', text)
 
 
+async def test_every_amount_says_why_and_leads_into_the_history(opened: Gateway) -> None:
+    visitor = Visitor(opened, "overseer")
+    for page, said in (
+        ("plan-management", "8 × 100.00 USD, by price book version 1."),
+        ("plans/b1", "8 × 100.00 USD, by price book version 1."),
+        ("renewals/annual", "The sum of its lines."),
+        ("invoices/i2", "16.99 USD for the whole period."),
+    ):
+        text = (await visitor.get(f"/a/acme/{page}")).text
+        assert said in text, page
+        (link, *_) = re.findall(r'href="(/a/acme/history\?before=[^"]+)"', text)
+        event_id = link.partition("#entry-")[2]
+        assert (
+            f'<ol class="panel timeline" id="history" data-live><li class="done"><details id="entry-{event_id}">'
+            in (await visitor.get(link.partition("#")[0])).text
+        )
+    plain = (await Visitor(opened, "viewer").get("/a/acme/plans/b1")).text
+    assert "Plan edited: Workplace Pro from 5 to 8" in plain
+    assert "/history?before" not in plain
+
+
 async def test_two_days_are_compared(opened: Gateway) -> None:
     text = (await Visitor(opened, "overseer").get("/a/acme/compare?first=2026-06-01&second=2026-08-01")).text
     for said in ("5 × Workplace Pro", "8 × Workplace Pro", "+$300.00", "Invoice 2", "Jun 1, 2026", "Aug 1, 2026"):
