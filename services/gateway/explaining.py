@@ -4,7 +4,7 @@ Nothing is priced here: what an event says it was computed from is shown again (
 those of the history; amounts are named by where they stand in the answer that shows them (a JSON Pointer, RFC 6901).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from contracts.money import Currency, format_minor
@@ -43,8 +43,9 @@ class Why(NamedTuple):
     places: tuple[str, ...]
 
 
-def of_card(card: ProductCard, row: Row, at: str = "") -> Iterator[Why]:
-    """Its lines, its pending changes and its next renewal. row: of the card."""
+def of_card(card: ProductCard, row: Row, renewing: Row | None, at: str = "") -> Iterator[Why]:
+    """Its lines, its pending changes and its next renewal. row: of the card. renewing: the event that told the latter,
+    if it is known."""
     for index, line in enumerate(card.lines):
         formula = _for_a_term(line.quantity, line.price, card.currency)
         said = f"{formula}, by price book version {line.book_version}"
@@ -61,7 +62,9 @@ def of_card(card: ProductCard, row: Row, at: str = "") -> Iterator[Why]:
         amount = card.next_renewal.amount_minor
         formula = "what its lines will cost for the next term, with all that is scheduled until then"
         pointer = f"{at}/next_renewal/amount_minor"
-        yield Why(pointer, amount, card.currency, formula, (), (row["renewal_from"],))
+        lines = renewing["data"]["next_renewal"]["lines"] if renewing else ()
+        parts = tuple(Part(f"{line['quantity']} × {line['name']}", line["amount_minor"]) for line in lines)
+        yield Why(pointer, amount, card.currency, formula, parts, (row["renewal_from"],))
 
 
 def of_summary(summary: PlanSummary, row: Row | None) -> Iterator[Why]:
@@ -89,12 +92,14 @@ def of_breakdown(breakdown: Breakdown, row: Row | None) -> Iterator[Why]:
         yield Why(pointer, renewal.amount_minor, renewal.currency, "the sum of its lines", parts, places)
 
 
-def of_invoice(invoice: InvoiceView, row: Row, causes: Sequence[str]) -> Iterator[Why]:
-    """row: of the invoice. causes: places of the events it was issued for."""
+def of_invoice(invoice: InvoiceView, row: Row, causes: Mapping[str, str]) -> Iterator[Why]:
+    """row: of the invoice. causes: of the events it was issued for, the stream by the place."""
     places = (*causes, row["from"])
     for index, line in enumerate(invoice.lines):
         formula, parts = _prorated(line, invoice.currency)
-        yield Why(f"/lines/{index}/amount_minor", line.amount_minor, invoice.currency, formula, parts, places)
+        own = tuple(place for place, stream in causes.items() if stream == f"plan-{line.bundle_id}") or tuple(causes)
+        pointer, of = f"/lines/{index}/amount_minor", (*own, row["from"])
+        yield Why(pointer, line.amount_minor, invoice.currency, formula, parts, of)
     lines = tuple(Part(line.name, line.amount_minor) for line in invoice.lines)
     yield Why("/net_minor", invoice.net_minor, invoice.currency, "the sum of its lines", lines, places)
     for index, tax in enumerate(invoice.taxes):

@@ -44,15 +44,16 @@ async def read_why(request: Request) -> Response:
 
 async def _cards(asked: Asked, request: Request, subject: str) -> list[Why]:
     rows = [opened(row) for row in await asked.reads.store.rows_of(product_card.TABLE, asked.account_id)]
-    return [why for index, row in enumerate(rows) for why in _of_card(asked, row, f"/cards/{index}")]
+    return [why for index, row in enumerate(rows) for why in await _of_card(asked, row, f"/cards/{index}")]
 
 
 async def _card(asked: Asked, request: Request, subject: str) -> list[Why]:
-    return _of_card(asked, opened(await asked.own(product_card.TABLE, subject, "plan_not_found")))
+    return await _of_card(asked, opened(await asked.own(product_card.TABLE, subject, "plan_not_found")))
 
 
-def _of_card(asked: Asked, row: Row, at: str = "") -> list[Why]:
-    return list(explaining.of_card(card(row, asked.today, asked.privileges), row, at))
+async def _of_card(asked: Asked, row: Row, at: str = "") -> list[Why]:
+    told = await _event(asked, row["renewal_from"])
+    return list(explaining.of_card(card(row, asked.today, asked.privileges), row, told, at))
 
 
 async def _summary(asked: Asked, request: Request, subject: str) -> list[Why]:
@@ -73,7 +74,7 @@ async def _summary_row(asked: Asked) -> Row | None:
 async def _upcoming(asked: Asked, request: Request, subject: str) -> list[Why]:
     plans, leases, bills = await charged(asked)
     charges = upcoming(asked.account_id, plans, leases, bills, asked.today, months_in(request))
-    places = {("renewal", plan["bundle_id"]): plan.get("renewal_from", "") for plan in plans}
+    places = {("renewal", plan["bundle_id"]): plan["renewal_from"] for plan in plans}
     places |= {("rent", lease["lease_id"]): lease["from"] for lease in leases}
     places |= {("payment_retry", bill["invoice"]["invoice_id"]): bill["remains_from"] for bill in bills}
     return list(explaining.of_upcoming(charges, places))
@@ -85,19 +86,18 @@ async def _invoice(asked: Asked, request: Request, subject: str) -> list[Why]:
     return list(explaining.of_invoice(shown, row, await _causes(asked, row)))
 
 
-async def _causes(asked: Asked, row: Row) -> list[str]:
-    """The places of the events an invoice was issued for, the first one first: those its event was caused by, and of
-    a renewal what each plan answered, as far as they lie close before it."""
-    mine = history.prefix(asked.account_id)
-    issued = await asked.reads.store.row(history.TABLE, f"{mine}{row['from']}")
-    wanted = {row["invoice"]["cause_id"], *([opened(issued)["causation_id"]] if issued else ())}
-    found = []
+async def _causes(asked: Asked, row: Row) -> dict[str, str]:
+    """The events an invoice was issued for, the stream by the place, the first one first: those its event was caused
+    by, and of a renewal what each plan answered, as far as they lie close before it."""
+    mine, issued = history.prefix(asked.account_id), await _event(asked, row["from"])
+    wanted = {row["invoice"]["cause_id"], *([issued["causation_id"]] if issued else ())}
+    found: dict[str, str] = {}
     for key, entry in await asked.reads.store.page(history.TABLE, mine, f"{mine}{row['from']}", MOST_BEFORE):
         event = opened(entry)
         if event["event_id"] in wanted or _answers(event, row["invoice"]):
             wanted.add(event["causation_id"])
-            found.append(key.removeprefix(mine))
-    return found[::-1]
+            found[key.removeprefix(mine)] = event["stream"]
+    return dict(reversed(found.items()))
 
 
 def _answers(event: Row, of: Row) -> bool:
@@ -127,10 +127,14 @@ def _reading(of: str) -> tuple[Explaining, str]:
 
 async def _events(asked: Asked, places: Iterable[str]) -> dict[str, SourceEvent]:
     """By place; without those the history does not hold."""
-    mine, currency = history.prefix(asked.account_id), Currency(opened(asked.account)["currency"])
-    wanted = list(places)
-    rows = await asyncio.gather(*(asked.reads.store.row(history.TABLE, f"{mine}{place}") for place in wanted))
-    return {place: _source(opened(row), place, currency) for place, row in zip(wanted, rows, strict=True) if row}
+    wanted, currency = list(places), Currency(opened(asked.account)["currency"])
+    events = await asyncio.gather(*(_event(asked, place) for place in wanted))
+    return {place: _source(event, place, currency) for place, event in zip(wanted, events, strict=True) if event}
+
+
+async def _event(asked: Asked, place: str) -> Row | None:
+    row = await asked.reads.store.row(history.TABLE, f"{history.prefix(asked.account_id)}{place}")
+    return None if row is None else opened(row)
 
 
 def _source(event: Row, place: str, currency: Currency) -> SourceEvent:

@@ -214,6 +214,8 @@ async def test_an_invoice_of_a_renewal_names_what_each_plan_answered(shown: Gate
     await shown.show(history)
     events = (await explained(shown, "invoices/i1"))["/net_minor"]["events"]
     assert [event["event_id"] for event in events[:-1]] == [advanced.event_id, second.event_id]
+    of_line = (await explained(shown, "invoices/i1"))["/lines/0/amount_minor"]["events"]
+    assert [event["type"] for event in of_line] == ["plans.PlanEdited", "renewals.InvoiceIssued"]
 
 
 async def test_a_number_of_the_past_is_explained_as_it_was(shown: Gateway) -> None:

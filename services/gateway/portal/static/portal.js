@@ -120,7 +120,8 @@ for (const form of document.querySelectorAll("form[data-days]")) {
   slider.setAttribute("aria-label", "The day this page is of");
   const told = () => slider.setAttribute("aria-valuetext", field.value);
   slider.addEventListener("input", () => { field.value = new Date(slider.value * 86400000).toISOString().slice(0, 10); told(); });
-  slider.addEventListener("change", () => form.requestSubmit());
+  let waiting = 0; // with the arrow keys every step is a change
+  slider.addEventListener("change", () => { clearTimeout(waiting); waiting = setTimeout(() => form.requestSubmit(), 400); });
   field.addEventListener("input", () => { if (field.value) { slider.value = day(field.value); told(); } });
   told();
   form.append(slider);
