@@ -49,7 +49,7 @@ FORWARDED = (*ANY, "malformed_json", "body_too_large", "owner_unavailable", "sto
 RECORDED = ("idempotency_key_reused", "idempotency_key_invalid", "command_in_flight", "outcome_unknown")
 QUOTED = ("quote_forged", "quote_expired", "quote_stale")
 REVISED = ("revision_required", "revision_stale")
-OF_THE_PAST = ("as_of_in_the_future", "as_of_before_account", "history_too_long", "log_unavailable")
+OF_THE_PAST = ("as_of_in_the_future", "as_of_before_account", "history_too_long", "log_unavailable", "overloaded")
 READ = (*ANY, "read_model_behind", "read_store_unavailable")
 CLOCKED = ("unauthenticated", "not_found", "internal_error")
 

@@ -30,7 +30,7 @@ from .read_store import ReadStore
 
 MOST_EVENTS = 50_000  # of an account: about 2 s; 10,000 take 0.3 s and 12 MB
 MOST_BEHIND = 10_000  # events of anybody that the read models have not taken in
-AT_ONCE = 2  # accounts folded at a time
+AT_ONCE, MOST_WAITING = 2, 64  # accounts folded at a time, and reads that wait for their turn
 PAGE_EVENTS = 500  # a few ms of everybody's time
 KEPT_EVENTS, KEPT_S = MOST_EVENTS, 60.0  # of all accounts together
 # An event is recorded when it is decided, and in the log a moment later; of two at once the later one may come first.
@@ -66,19 +66,27 @@ class Pasts:
 
     def __init__(self, store: ReadStore, feeds: Mapping[Owner, Feed], partitions: int) -> None:
         self._store, self._feeds, self._partitions = store, feeds, partitions
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._turn, self._waiting = asyncio.Semaphore(AT_ONCE), 0
         self._kept: OrderedDict[tuple[str, AsOf], tuple[float, int, Past]] = OrderedDict()
 
     async def of(self, account_id: str, as_of: AsOf, now: datetime) -> Past:
         """Raises Refused: as_of_in_the_future, as_of_before_account, history_too_long, log_unavailable,
-        read_model_behind; ReadStoreUnavailable."""
+        read_model_behind, overloaded; ReadStoreUnavailable."""
         if known := self._known(account_id, as_of):
             return known
-        async with self._turn:
-            if known := self._known(account_id, as_of):  # somebody else has just made it
-                return known
-            rows = await self._rows(account_id, as_of)
-            store, positions, at = await asyncio.to_thread(_folded, as_of, rows)  # others' reads go on meanwhile
+        if self._waiting >= MOST_WAITING:
+            raise Refused("overloaded")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                # Somebody else may just have made it.
+                return self._known(account_id, as_of) or await self._made(account_id, as_of, now)
+        finally:
+            self._waiting -= 1
+
+    async def _made(self, account_id: str, as_of: AsOf, now: datetime) -> Past:
+        rows = await self._rows(account_id, as_of)
+        store, positions, at = await asyncio.to_thread(_folded, as_of, rows)  # others' reads go on meanwhile
         row = await store.row(account.TABLE, account_id)
         if row is None:
             raise Refused("as_of_before_account")

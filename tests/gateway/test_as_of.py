@@ -1,5 +1,7 @@
 """`as_of`: what may be asked, what is refused, and how an answer of the past is told from one of now."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,6 +171,16 @@ async def test_with_an_owner_away_nobody_can_say_that_nothing_is_missing(shown: 
 async def test_an_account_with_too_long_a_history_is_told_so(shown: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(past, "MOST_EVENTS", 2)
     assert problem(await shown.get(f"{CARD}?as_of=2026-03-30")) == (422, "history_too_long")
+
+
+async def test_of_very_many_who_ask_for_the_past_at_once_the_last_are_told_to_come_again(
+    shown: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "MOST_WAITING", 3)
+    asking = [shown.get(f"{CARD}?as_of=2026-03-{day}") for day in range(10, 30)]
+    codes = Counter(answer.status_code for answer in await asyncio.gather(*asking))
+    assert codes == {200: 3, 503: 17}
+    assert (await then(shown, "2026-03-29"))["licences"]["total"] == 5
 
 
 async def test_a_gateway_far_behind_says_so(shown: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from contracts.plan_actions import Privilege
 from contracts.topics import Owner, partition_of
 from services.gateway.projections import product_card
+from tests.gateway.test_past import documented
 from tests.portal import Portal
 from tests.system import logs, recomputed
 from tests.system.customer import EDITOR, READER, Customer, bundle_of
@@ -205,34 +206,23 @@ def test_the_demo_is_seen_as_it_was_whatever_is_done_with_it(portal: Portal) -> 
     invoices = [each["invoice_id"] for each in olive.read("/invoices")["invoices"]]
     paths = [*SEEN, *(f"/invoices/{invoice_id}" for invoice_id in invoices)]
 
-    seen = {path: _without_permissions(olive.read(path)) for path in paths}
+    seen = {path: documented(olive.read(path)) for path in paths}
     now = olive.get("/product-cards", as_of="now")
-    assert {path: _without_permissions(olive.read(path, as_of="now")) for path in paths} == seen
+    assert {path: documented(olive.read(path, as_of="now")) for path in paths} == seen
 
     (phones,) = [card for card in olive.read("/product-cards")["cards"] if card["sku"] == "phone_us_unlimited"]
     more = olive.changed(phones["bundle_id"], "edit", {"quantity": phones["licences"]["total"] + 1})
-    assert _without_permissions(olive.read("/product-cards", more["position"])) != seen["/product-cards"]
+    assert documented(olive.read("/product-cards", more["position"])) != seen["/product-cards"]
     positions = now.headers["billing-positions"]
     on_the_day = {"/upcoming-charges", "/entitlements"}  # positions are as of the newest event, whose day was earlier
-    assert {
-        path: _without_permissions(olive.read(path, as_of=positions)) for path in paths if path not in on_the_day
-    } == {path: seen[path] for path in paths if path not in on_the_day}
+    assert {path: documented(olive.read(path, as_of=positions)) for path in paths if path not in on_the_day} == {
+        path: seen[path] for path in paths if path not in on_the_day
+    }
     first = olive.get("/history", as_of="2026-02-01").json()["entries"]
     assert first
     assert all(entry["recorded_at"] < "2026-02-02" for entry in first)
     refused = {as_of: olive.get("/product-cards", as_of=as_of) for as_of in ("2025-01-01", "2199-01-01", "soon")}
     assert {answer.status_code for answer in refused.values()} == {422}
-
-
-def _without_permissions(part: Any) -> Any:
-    match part:
-        case {"allowed": bool()}:
-            return {name: each for name, each in part.items() if name not in ("allowed", "reason", "message")}
-        case dict():
-            return {name: _without_permissions(each) for name, each in part.items()}
-        case list():
-            return [_without_permissions(each) for each in part]
-    return part
 
 
 def _address_of(customer: Customer, case: Case) -> tuple[str, Members, str | None]:
