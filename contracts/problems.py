@@ -131,6 +131,14 @@ PROBLEMS: dict[str, ProblemType] = {
     "clock_backwards": ProblemType(409, "The clock never goes back", "Choose an instant that is still to come."),
     "clock_moving": ProblemType(409, "The clock is being moved", "Wait until it has arrived, or make it stand still."),
     "clock_too_far": ProblemType(422, "That is too far away for one move", "Move the clock at most 20 years ahead."),
+    # reads of the past
+    "as_of_in_the_future": ProblemType(422, "That is still to come", "Ask for an instant or positions up to now."),
+    "as_of_before_account": ProblemType(422, "The account was not there yet", "Ask for a later instant or position."),
+    "history_too_long": ProblemType(
+        422, "More has happened in this account than a read of the past goes through", "Replay its log instead."
+    ),
+    "of_the_past": ProblemType(409, "This is how it was: nothing can be done in the past", "Go back to now."),
+    "log_unavailable": ProblemType(503, "A log could not be asked how far it goes", "Try again shortly."),
     # machines
     "event_position_invalid": ProblemType(422, "Not a position of this log", "Send a position this log gave you."),
     "still_parked": ProblemType(409, "The event still cannot be applied", "Mend what its log line names, then retry."),

@@ -113,6 +113,11 @@ class CommandHandler(Generic[State]):
             return cached
         return await self._refresh(stream)
 
+    async def at(self, stream: str, position: int) -> Loaded[State]:
+        """The stream's state as it was at a position of the log."""
+        records = await self._store.read_stream(stream)
+        return self._folded(_unread(), [record for record in records if record.position <= position])
+
     async def _settle(
         self, stream: str, command: Command, decide: Callable[[State | None, int], Sequence[BaseModel]]
     ) -> Recorded:
@@ -158,9 +163,16 @@ class CommandHandler(Generic[State]):
         return Recorded(stream, receipt.last_revision, receipt.position, events)
 
     async def _refresh(self, stream: str) -> Loaded[State]:
-        read_at_s = monotonic()
-        known = self._cache.get(stream) or Loaded(None, None, NO_STREAM, {}, read_at_s)
-        records = await self._store.read_stream(stream, known.revision)
+        unread = _unread()
+        known = self._cache.get(stream) or unread
+        loaded = self._folded(
+            replace(known, read_at_s=unread.read_at_s), await self._store.read_stream(stream, known.revision)
+        )
+        if loaded.state is not None:
+            self._remember(stream, loaded)
+        return loaded
+
+    def _folded(self, known: Loaded[State], records: Sequence[Record]) -> Loaded[State]:
         state, account_id, receipts = known.state, known.account_id, known.receipts
         for record in records:
             metadata = Metadata.model_validate_json(record.metadata)
@@ -169,10 +181,7 @@ class CommandHandler(Generic[State]):
             state = self._evolve(state, event, date.fromisoformat(metadata.effective_on))
             _note(receipts, metadata, record.revision, record.position)
         revision = records[-1].revision if records else known.revision
-        loaded = Loaded(state, account_id, revision, receipts, read_at_s)
-        if state is not None:
-            self._remember(stream, loaded)
-        return loaded
+        return Loaded(state, account_id, revision, receipts, known.read_at_s)
 
     def _advanced(
         self, loaded: Loaded[State], events: Sequence[BaseModel], metadata: Metadata, position: int
@@ -216,6 +225,10 @@ def _decided(
     if command.expected_revision not in (None, loaded.revision):
         raise Refused("revision_stale", revision=loaded.revision)
     return decide(loaded.state, loaded.revision)
+
+
+def _unread() -> Loaded[Any]:
+    return Loaded(None, None, NO_STREAM, {}, monotonic())
 
 
 def _note(receipts: dict[str, Receipt], metadata: Metadata, revision: int, position: int) -> None:

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from contracts.plan_actions import Privilege
 
 from .answers import OrderedParcel, Shipments
-from .cards import opened
+from .cards import Row, opened
 from .entitlements import entitlements
 from .for_sale import BOOK
 from .projections import catalogue, device_lease, device_order, invoice, licence, product_card
-from .reads import admitted, as_response, unless_known
+from .reads import Asked, admitted, as_response, unless_known
 from .upcoming import MOST_MONTHS, upcoming
 
 MONTHS = 12
@@ -35,14 +35,18 @@ async def read_entitlements(request: Request) -> Response:
 
 async def read_upcoming_charges(request: Request) -> Response:
     """Payments to be tried again are shown to who may see the invoices they are for."""
-    months = _months(request)
+    months = months_in(request)
     of = await admitted(request, of_renewals=True)
+    return unless_known(request, as_response(upcoming(of.account_id, *await charged(of), of.today, months)))
+
+
+async def charged(of: Asked) -> tuple[list[Row], list[Row], list[Row]]:
+    """The rows of what is charged: plans, leases, and invoices for who may see them."""
     tables = [product_card.TABLE, device_lease.TABLE, invoice.TABLE]
     plans, leases, invoices = [
         [opened(row) for row in await of.reads.store.rows_of(table, of.account_id)] for table in tables
     ]
-    shown = invoices if Privilege.INFORMATION_READ in of.privileges else []
-    return unless_known(request, as_response(upcoming(of.account_id, plans, leases, shown, of.today, months)))
+    return plans, leases, invoices if Privilege.INFORMATION_READ in of.privileges else []
 
 
 async def read_shipments(request: Request) -> Response:
@@ -67,7 +71,7 @@ def _subject(request: Request) -> str | None:
     raise RequestValidationError([{"type": "parameter_malformed", "loc": ("query", "subject"), "msg": message}])
 
 
-def _months(request: Request) -> int:
+def months_in(request: Request) -> int:
     text = request.query_params.get("months", str(MONTHS))
     if text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= MOST_MONTHS:
         return int(text)

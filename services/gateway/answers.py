@@ -266,6 +266,43 @@ class InvoiceView(InvoiceSummary):
     event_id: str
 
 
+class SourceEvent(Answer):
+    """An event an amount comes from. history: given as `before`, the history begins with it."""
+
+    event_id: str
+    owner: Owner
+    type: str
+    said: str
+    recorded_at: datetime
+    stream: str
+    revision: int
+    history: str
+
+
+class AmountPart(Answer):
+    label: str
+    amount_minor: Minor
+
+
+class ExplainedAmount(Answer):
+    """at: where the amount stands in the answer (a JSON Pointer, RFC 6901). parts: of a sum, else empty."""
+
+    at: str
+    amount_minor: Minor
+    currency: Currency
+    formula: str
+    parts: list[AmountPart]
+    events: list[SourceEvent]
+
+
+class Explanation(Answer):
+    """Every amount in the answer of the read `of`."""
+
+    account_id: str
+    of: str
+    amounts: list[ExplainedAmount]
+
+
 class Parcel(Answer):
     """replaces: the lost parcel whose units are in it. moved_at: when it came to be where it is."""
 

@@ -21,6 +21,7 @@ from . import rebuild_routes
 from .filling import InBatches
 from .forwarding import Forwarder, connections
 from .mover import Mover, moving
+from .past import Pasts
 from .portal.changes import Changes
 from .portal.routes import portal_routes
 from .portal.sessions import Sealer
@@ -69,7 +70,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                     "consumer": consumer,
                     "mover": mover,
                     "logs": logs,
-                    "reads": Reads(store, waiter, clock),
+                    "reads": Reads(store, waiter, clock, Pasts(store, feeds, settings.partitions)),
                     "rebuild": partial(rebuild, store, consumer, feeds, settings.partitions),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
                 }

@@ -3,8 +3,6 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.problems import Refused
-
 from . import devices
 from .answers import DeviceLease, DeviceLeases, DeviceOrder, DeviceOrders
 from .cards import opened
@@ -21,7 +19,7 @@ async def read_device_orders(request: Request) -> Response:
 
 async def read_device_order(request: Request) -> Response:
     of = await admitted(request)
-    row = await _own(of, device_order.TABLE, request.path_params["order_id"], "order_not_found")
+    row = await of.own(device_order.TABLE, request.path_params["order_id"], "order_not_found")
     answer = _order(of, row)
     return as_response(answer, f'"{answer.revision}"')
 
@@ -35,16 +33,9 @@ async def read_leases(request: Request) -> Response:
 
 async def read_lease(request: Request) -> Response:
     of = await admitted(request)
-    row = await _own(of, device_lease.TABLE, request.path_params["lease_id"], "lease_not_found")
+    row = await of.own(device_lease.TABLE, request.path_params["lease_id"], "lease_not_found")
     answer = _lease(of, row)
     return as_response(answer, f'"{answer.revision}"')
-
-
-async def _own(of: Asked, table: str, key: str, absent: str) -> bytes:
-    row = await of.reads.store.row(table, key)
-    if row is None or opened(row)["account_id"] != of.account_id:
-        raise Refused(absent)
-    return row
 
 
 def _order(of: Asked, row: bytes) -> DeviceOrder:

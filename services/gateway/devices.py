@@ -50,7 +50,7 @@ def lease(row: Row, today: date, privileges: frozenset[str]) -> DeviceLease:
     actions = allowed_lease_actions(facts, today, privileges)
     return DeviceLease.model_validate(
         {
-            **{name: value for name, value in row.items() if name != "account_id"},
+            **{name: value for name, value in row.items() if name not in ("account_id", "from")},
             "status": lease_status_on(facts, today),
             "allowed_actions": {action: Permission.of(code) for action, code in actions.items()},
         },

@@ -8,7 +8,17 @@ from contracts.billing_management import BillingManagement
 from contracts.plan_commands import CommandAnswer, Quote
 
 from .account_commands import CONTACT_EXAMPLE
-from .answers import Breakdown, CatalogueForSale, History, Invoices, InvoiceView, PlanSummary, ProductCard, ProductCards
+from .answers import (
+    Breakdown,
+    CatalogueForSale,
+    Explanation,
+    History,
+    Invoices,
+    InvoiceView,
+    PlanSummary,
+    ProductCard,
+    ProductCards,
+)
 from .clock import ClockView
 from .device_examples import DEVICE_ANSWERS
 from .entitlements import Entitlements
@@ -295,6 +305,31 @@ ANSWERS: dict[type[BaseModel], Example] = {
         ],
         "totals": [{"month": "2026-02", "currency": "USD", "amount_minor": 10194}],
         "endings": [],
+    },
+    Explanation: {
+        "account_id": ACCOUNT,
+        "of": f"product-cards/{BUNDLE}",
+        "amounts": [
+            {
+                "at": "/lines/0/total_minor",
+                "amount_minor": 10194,
+                "currency": "USD",
+                "formula": "6 × 16.99 USD, by price book version 1",
+                "parts": [],
+                "events": [
+                    {
+                        "event_id": _STARTED,
+                        "owner": "plans",
+                        "type": "plans.PlanStarted",
+                        "said": "Plan started: 6 × Workplace Pro, monthly, 101.94 USD",
+                        "recorded_at": "2026-01-31T15:00:00Z",
+                        "stream": f"plan-{BUNDLE}",
+                        "revision": 0,
+                        "history": "2026-01-31T15:00:00.000000Z/plans/0000000000000000042~",
+                    }
+                ],
+            }
+        ],
     },
     **DEVICE_ANSWERS,
     History: {

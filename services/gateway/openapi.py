@@ -20,6 +20,7 @@ from .answers import (
     DeviceLeases,
     DeviceOrder,
     DeviceOrders,
+    Explanation,
     History,
     Invoices,
     InvoiceStatus,
@@ -50,6 +51,7 @@ FORWARDED = (*ANY, "malformed_json", "body_too_large", "owner_unavailable", "sto
 RECORDED = ("idempotency_key_reused", "idempotency_key_invalid", "command_in_flight", "outcome_unknown")
 QUOTED = ("quote_forged", "quote_expired", "quote_stale")
 REVISED = ("revision_required", "revision_stale")
+OF_THE_PAST = ("as_of_in_the_future", "as_of_before_account", "history_too_long", "log_unavailable", "overloaded")
 READ = (*ANY, "read_model_behind", "read_store_unavailable")
 CLOCKED = ("unauthenticated", "not_found", "internal_error")
 
@@ -73,7 +75,17 @@ _MIN_POSITION = {
     "schema": {"type": "string", "pattern": r"^(plans|devices|renewals):(0|[1-9][0-9]{0,18})$"},
     "example": "plans:42",
 }
+_AS_OF = {
+    "in": "query",
+    "name": "as_of",
+    "description": "The answer as it was: to the end of a day of the account's, at an instant (in UTC without an"
+    " offset), `now`, or at positions such as `plans:42,devices:17`; owners that are not named are taken up to the"
+    " newest event of those that are. Nothing in the answer is allowed, and its ETag is no revision.",
+    "schema": {"type": "string", "maxLength": 128},
+    "example": "2026-02-10",
+}
 _READ_PARAMETERS = [
+    _AS_OF,
     _MIN_POSITION,
     {**_MIN_POSITION, "in": "header", "name": "Billing-Min-Position"},
     {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}, "description": "An ETag: 304 if it holds."},
@@ -116,6 +128,15 @@ _MONTHS = {
     "description": "How far to look ahead.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MONTHS, "default": 12},
 }
+_OF = {
+    "in": "query",
+    "name": "of",
+    "required": True,
+    "description": "The read, as its path below the account: product-cards, product-cards/{bundle_id}, plan-summary,"
+    " plan-summary/breakdown (with cadence), upcoming-charges (with months) or invoices/{invoice_id}.",
+    "schema": {"type": "string"},
+    "example": "product-cards",
+}
 _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -138,6 +159,13 @@ _HEADERS = {
     "Billing-Position": {
         "description": "Give it to a read as min_position.",
         "example": "plans:42",
+        **_TEXT,
+    },
+    "Billing-As-Of": {"description": "With as_of: the instant the answer is of.", **_TEXT},
+    "Billing-Positions": {
+        "description": "With as_of: the last event of each owner that is in it. As as_of, they give the same events for"
+        " ever.",
+        "example": "devices:17,plans:42,renewals:9",
         **_TEXT,
     },
     "X-Correlation-Id": {"description": "Name it when you report a problem.", **_TEXT},
@@ -183,6 +211,13 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
         "What is known to be charged in the coming months",
         UpcomingCharges,
         (),
+    ),
+    (
+        "explain_amounts",
+        f"{ACCOUNT}/why",
+        "Why the amounts of a read are what they are: formula, parts and events",
+        Explanation,
+        ("plan_not_found", "invoice_not_found"),
     ),
     ("list_shipments", f"{ACCOUNT}/shipments", "The parcels of an account, the last sent first", Shipments, ()),
     (
@@ -241,6 +276,7 @@ def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Se
         Invoices: _SEARCH,
         History: _PAGE,
         UpcomingCharges: [_MONTHS],
+        Explanation: [_OF, {**_CADENCE, "required": False}, _MONTHS],
     }
     asked = parameters.get(answer, [])
     return {
@@ -249,16 +285,16 @@ def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Se
         "summary": summary,
         "parameters": [*_path_parameters(path), *asked, *_READ_PARAMETERS],
         "responses": {
-            "200": _success(summary, answer, ("ETag", "X-Correlation-Id")),
+            "200": _success(summary, answer, ("ETag", "Billing-As-Of", "Billing-Positions", "X-Correlation-Id")),
             "304": {"description": "The caller has this answer already", "headers": {"ETag": _HEADERS["ETag"]}},
-            **_failures((*READ, *codes)),
+            **_failures((*READ, *OF_THE_PAST, *codes)),
         },
     }
 
 
 def _command(command: Forwarded) -> Document:
     answer = Quote if command.quote else CommandAnswer
-    told = ("X-Correlation-Id",) if command.quote else tuple(_HEADERS)
+    told = ("X-Correlation-Id",) if command.quote else ("ETag", "Billing-Position", "X-Correlation-Id")
     codes = [*FORWARDED, *command.codes, *(() if command.quote else RECORDED)]
     if "quote_token" in command.body.model_fields and not command.quote:
         codes += QUOTED

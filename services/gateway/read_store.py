@@ -16,16 +16,8 @@ class ReadStoreUnavailable(Exception):
     """The read store cannot be used; the text is one sentence on why."""
 
 
-class ReadStore(ReplayableSink, Protocol):
-    """What the gateway needs of any engine: to be a consumer's sink, and rows to read. Everything raises
-    ReadStoreUnavailable.
-
-    group: names what is kept here; gateways of the same group share it, and split the partitions among them. shared:
-    other processes may write to it.
-    """
-
-    group: str
-    shared: bool
+class Readable(Protocol):
+    """Rows to read. Everything raises ReadStoreUnavailable."""
 
     async def row(self, table: str, key: str) -> bytes | None:
         """One row as JSON."""
@@ -38,6 +30,18 @@ class ReadStore(ReplayableSink, Protocol):
     async def page(self, table: str, after: str, before: str, limit: int) -> list[tuple[str, bytes]]:
         """Keys and rows as JSON of the last `limit` between two keys, both excluded, from the last one backwards."""
         ...
+
+
+class ReadStore(Readable, ReplayableSink, Protocol):
+    """What the gateway needs of any engine: to be a consumer's sink, and rows to read. Everything raises
+    ReadStoreUnavailable.
+
+    group: names what is kept here; gateways of the same group share it, and split the partitions among them. shared:
+    other processes may write to it.
+    """
+
+    group: str
+    shared: bool
 
     async def every_row(self, table: str, after: str = "", limit: int = -1) -> list[Row]:
         """By key, those after one; all when the limit is -1. To compare one store with another."""

@@ -1,7 +1,7 @@
 """The reads: who may see what, and answers that are rendered once and kept as long as their rows stay the same."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -22,10 +22,12 @@ from services.chassis.clock import Clock, today
 from services.chassis.problems import problem_response
 
 from . import invoices, summaries
+from .as_of import PARAMETER, parsed
 from .cards import holds_of, opened, rendered
 from .for_sale import BOOK, for_sale
+from .past import Pasts
 from .projections import account, catalogue, invoice, plan_summary, product_card
-from .read_store import ReadStore
+from .read_store import Readable
 from .waiting import Waiter, wanted
 
 KEPT = 1024  # answers
@@ -34,20 +36,23 @@ log = structlog.get_logger(__name__)
 
 CADENCES = (Cycle.MONTHLY, Cycle.ANNUAL)
 
+PAST = "billing.past"  # in a request's scope: the Past it is answered from
+
 # Fit for one caller only, and never without asking again.
 CACHING = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    store: ReadStore
+    store: Readable
     waiter: Waiter
     clock: Clock
+    pasts: Pasts
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A read that may be answered. account: its row. today: in the account's time zone."""
+    """A read that may be answered. reads: as they are, or were. account: its row. today: in the account's time zone."""
 
     reads: Reads
     account_id: str
@@ -57,6 +62,13 @@ class Asked:
 
     def holds(self) -> frozenset[Hold]:
         return holds_of(opened(self.account))
+
+    async def own(self, table: str, key: str, absent: str) -> bytes:
+        """A row of the account's; another account's is as one that is not there. Raises Refused `absent`."""
+        row = await self.reads.store.row(table, key)
+        if row is None or opened(row)["account_id"] != self.account_id:
+            raise Refused(absent)
+        return row
 
 
 async def read_product_cards(request: Request) -> Response:
@@ -68,9 +80,7 @@ async def read_product_cards(request: Request) -> Response:
 
 async def read_product_card(request: Request) -> Response:
     asked = await admitted(request)
-    row = await asked.reads.store.row(product_card.TABLE, request.path_params["bundle_id"])
-    if row is None or opened(row)["account_id"] != asked.account_id:
-        raise Refused("plan_not_found")
+    row = await asked.own(product_card.TABLE, request.path_params["bundle_id"], "plan_not_found")
     # Its tag is the revision, which commands need. The day and the account's holds change what it shows as well, so a
     # known tag does not mean a known card: it is always sent whole.
     return _card(row, asked.today, asked.privileges, asked.holds())
@@ -84,12 +94,17 @@ async def read_plan_summary(request: Request) -> Response:
 
 async def read_breakdown(request: Request) -> Response:
     asked = await admitted(request, of_renewals=True)
+    cadence = cadence_in(request)
+    row = await asked.reads.store.row(plan_summary.TABLE, asked.account_id)
+    return unless_known(request, _breakdown(asked.account_id, row, cadence))
+
+
+def cadence_in(request: Request) -> Cycle:
     cadence = request.query_params.get("cadence")
     if cadence not in CADENCES:
         message = f"one of {', '.join(CADENCES)}"
         raise RequestValidationError([{"type": "cadence_unknown", "loc": ("query", "cadence"), "msg": message}])
-    row = await asked.reads.store.row(plan_summary.TABLE, asked.account_id)
-    return unless_known(request, _breakdown(asked.account_id, row, Cycle(cadence)))
+    return Cycle(cadence)
 
 
 async def read_catalogue(request: Request) -> Response:
@@ -107,9 +122,7 @@ async def read_invoices(request: Request) -> Response:
 
 async def read_invoice(request: Request) -> Response:
     asked = await admitted(request, of_renewals=True, privilege=Privilege.INFORMATION_READ)
-    row = await asked.reads.store.row(invoice.TABLE, request.path_params["invoice_id"])
-    if row is None or opened(row)["account_id"] != asked.account_id:
-        raise Refused("invoice_not_found")
+    row = await asked.own(invoice.TABLE, request.path_params["invoice_id"], "invoice_not_found")
     return unless_known(request, as_response(invoices.view(opened(row), asked.privileges)))
 
 
@@ -125,7 +138,7 @@ async def admitted(
     """Who asks for what, once the read models have come far enough.
 
     Raises Refused: unauthenticated; account_not_found, alike for an account the caller has no privilege in and for
-    one that does not exist; forbidden; read_model_behind.
+    one that does not exist; forbidden; read_model_behind; and of the past what `Pasts.of` raises.
     """
     caller = await http.caller(request)
     account_id: str = request.path_params["account_id"]
@@ -145,6 +158,11 @@ async def admitted(
         if position and owner is not Owner.PLANS:  # it has a position there, so plans have it: we are behind with them
             raise Refused("read_model_behind", wanted=f"{owner}:{number}")
         raise Refused("account_not_found")
+    if (text := request.query_params.get(PARAMETER)) is not None:
+        now = reads.clock.now()
+        past = await reads.pasts.of(account_id, parsed(text, opened(row)["time_zone"], now), now)
+        request.scope[PAST] = past
+        reads, row = replace(reads, store=past.store, clock=past), past.account
     return Asked(reads, account_id, row, privileges, today(reads.clock, opened(row)["time_zone"]))
 
 
@@ -199,4 +217,7 @@ def unless_known(request: Request, answer: Response) -> Response:
         return answer
     tag = answer.headers["etag"]
     tags = {each.strip().removeprefix("W/") for each in known.split(",")}
-    return Response(status_code=304, headers={"ETag": tag, **CACHING}) if tags & {tag, "*"} else answer
+    if not tags & {tag, "*"}:
+        return answer
+    kept = {name: answer.headers[name] for name in ("cache-control", "vary") if name in answer.headers}
+    return Response(status_code=304, headers={"ETag": tag, **kept})

@@ -4,7 +4,7 @@ Plain Starlette routes: FastAPI's routers and parameters cost a read more than t
 its owner's to judge. The OpenAPI document is written from the same tables instead (`openapi`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import orjson
@@ -13,12 +13,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from contracts.plan_actions import Privilege
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import account_reads, device_reads, openapi, reads
+from . import account_reads, device_reads, openapi, reads, why
 from .account_commands import BILLING
 from .addresses import checked
+from .as_of import PARAMETER
 from .bulk.routes import BULK, export, take_in
 from .clock import CLOCK, move_clock, read_clock
 from .commands import COMMANDS
@@ -27,9 +29,9 @@ from .events import ACCOUNT_EVENTS, EVENTS, read_account_events, read_events
 from .forwarded import ACCOUNT, Forwarded
 from .forwarding import Forwarder
 from .history import read_history
+from .past import Past
+from .time_travel import Handler, at_any_time
 from .waiting import wanted
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def read_billing(request: Request) -> Response:
@@ -37,13 +39,17 @@ async def read_billing(request: Request) -> Response:
     await http.caller(request)
     wanted(request)  # whatever it is, the owner is there already; but it must be one
     forwarders: Mapping[Owner, Forwarder] = request.state.forwarders
-    account_id = checked("account_id", request.path_params["account_id"])
-    answer = await forwarders[Owner.PLANS].forward(request, BILLING.format(account_id=account_id))
+    path = BILLING.format(account_id=checked("account_id", request.path_params["account_id"]))
+    if PARAMETER in request.query_params:
+        then = await reads.admitted(request, privilege=Privilege.INFORMATION_READ)
+        past: Past = request.scope[reads.PAST]
+        path += f"?position={past.positions[Owner.PLANS]}&on={then.today}"
+    answer = await forwarders[Owner.PLANS].forward(request, path)
     answer.headers.update({"Cache-Control": "private, no-store", "Vary": "Authorization"})
     return answer
 
 
-READS: dict[str, Handler] = {
+_READS: dict[str, Handler] = {
     f"{ACCOUNT}/product-cards/{{bundle_id}}": reads.read_product_card,
     f"{ACCOUNT}/product-cards": reads.read_product_cards,
     f"{ACCOUNT}/plan-summary": reads.read_plan_summary,
@@ -55,12 +61,14 @@ READS: dict[str, Handler] = {
     f"{ACCOUNT}/entitlements": account_reads.read_entitlements,
     f"{ACCOUNT}/upcoming-charges": account_reads.read_upcoming_charges,
     f"{ACCOUNT}/shipments": account_reads.read_shipments,
+    f"{ACCOUNT}/why": why.read_why,
     BILLING: read_billing,
     ORDERS: device_reads.read_device_orders,
     f"{ORDERS}/{{order_id}}": device_reads.read_device_order,
     LEASES: device_reads.read_leases,
     f"{LEASES}/{{lease_id}}": device_reads.read_lease,
 }
+READS = {path: at_any_time(read) for path, read in _READS.items()}
 
 
 class Address(Route):

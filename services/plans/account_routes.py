@@ -1,8 +1,9 @@
 """Billing Management over HTTP: contacts, roles and holds of an account, and who has a role where."""
 
+from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from contracts.billing_management import (
@@ -31,9 +32,15 @@ router = APIRouter(prefix=API)
 
 
 @router.get("/accounts/{account_id}/billing")
-async def read_billing(account_id: str, request: Request, caller: Authenticated) -> Response:
+async def read_billing(
+    account_id: str,
+    request: Request,
+    caller: Authenticated,
+    position: Annotated[int | None, Query(ge=0, description="as it was there in the log")] = None,
+    on: Annotated[date | None, Query(description="and on that day")] = None,
+) -> Response:
     privileges = _privileges(account_id, caller, Privilege.INFORMATION_READ)
-    billing = await _accounts(request).read(account_id, privileges)
+    billing = await _accounts(request).read(account_id, privileges, position, on)
     headers = {"ETag": f'"{billing.revision}"', "Cache-Control": "private, no-store"}
     return Response(billing.model_dump_json(), headers=headers, media_type="application/json")
 

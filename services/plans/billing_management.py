@@ -119,9 +119,13 @@ class BillingAccounts:
             asked, str(asked.command_id("hold")), lambda account, _: accounts.lift_hold(account, hold)
         )
 
-    async def read(self, account_id: str, privileges: frozenset[str]) -> BillingManagement:
-        """As of every command acknowledged so far. Raises Refused account_not_found."""
-        loaded = await self.accounts.current(_stream(account_id))
+    async def read(
+        self, account_id: str, privileges: frozenset[str], position: int | None = None, on: date | None = None
+    ) -> BillingManagement:
+        """As of every command acknowledged so far, or as it was at a position of the log, on a day. Of contacts that
+        were there then, those that are not erased by now. Raises Refused account_not_found."""
+        stream = _stream(account_id)
+        loaded = await (self.accounts.current(stream) if position is None else self.accounts.at(stream, position))
         account = loaded.state
         if account is None:
             raise Refused("account_not_found")
@@ -132,7 +136,7 @@ class BillingAccounts:
             currency=account.currency,
             time_zone=account.time_zone,
             payment_token=account.payment_token,
-            tax=_in_force(account, today(self.clock, account.time_zone)),
+            tax=_in_force(account, on or today(self.clock, account.time_zone)),
             contacts=[
                 BillingContact(contact=name, **ContactBody.model_validate_json(said[record]).model_dump())
                 for name in CONTACTS

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from contracts.plan_actions import Privilege
 from contracts.topics import Owner
+from services.gateway.projections import invoice, product_card
 from tests.engines import until
 from tests.portal import Portal
 from tests.system import logs
@@ -106,12 +107,12 @@ async def _forward(operator: aiohttp.ClientSession, to: str) -> None:
 
 
 def _cards_renewed(portal: Portal) -> int:
-    query = "SELECT count(*) FROM product_card_v2 WHERE json_extract(data, '$.term_start') = '2030-02-15'"
+    query = f"SELECT count(*) FROM {product_card.TABLE} WHERE json_extract(data, '$.term_start') = '2030-02-15'"
     return int(portal.read_models(query)[0][0])
 
 
 def _collected(portal: Portal) -> int:
-    query = "SELECT count(*) FROM invoice_v1 WHERE json_extract(data, '$.status') = 'collected'"
+    query = f"SELECT count(*) FROM {invoice.TABLE} WHERE json_extract(data, '$.status') = 'collected'"
     return int(portal.read_models(query)[0][0])
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,12 +16,14 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from contracts.envelope import Envelope
-from contracts.topics import Owner, partition_of
+from contracts.topics import Owner
 from services.chassis.auth import Authenticator
+from services.chassis.feed import FeedUnavailable
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
 from services.gateway.forwarding import Forwarder, connections
 from services.gateway.mover import Mover
+from services.gateway.past import Pasts
 from services.gateway.portal.changes import Changes
 from services.gateway.portal.routes import portal_routes
 from services.gateway.portal.sessions import Sealer
@@ -38,6 +40,7 @@ READ, EDIT = "BillingSubscription:Read", "BillingSubscription:Edit"
 GRANTS = {
     "editor": {"acme": [READ, EDIT]},
     "owner": {"acme": [READ, EDIT, "BillingInformation:Read", "BillingInformation:Edit"]},
+    "overseer": {"acme": [READ, EDIT, "BillingInformation:Read", "BillingInformation:Edit", "Audit:Read"]},
     "viewer": {"acme": [READ]},
     "auditor": {"acme": ["Audit:Read"]},
     "stranger": {"globex": [READ, EDIT]},
@@ -45,6 +48,7 @@ GRANTS = {
     "operator": {"*": ["Clock:Edit"]},
 }
 WAIT_S = 0.2
+PARTITIONS = 3
 SEALER = Sealer(b"a secret of tests")
 
 
@@ -70,7 +74,7 @@ class Following:
 
     async def take_in(self, owner: Owner, events: list[Envelope]) -> None:
         position = events[-1].position
-        await self._store.apply(owner, events, {partition_of(each.account_id, 3): each.position for each in events}, ())
+        await self._store.apply(owner, events, dict.fromkeys(range(PARTITIONS), position), ())
         async with self._moved:
             self._reached[owner] = max(position, self._reached.get(owner, 0))
             self._moved.notify_all()
@@ -82,6 +86,22 @@ class Following:
         except TimeoutError:
             return False
         return True
+
+
+@dataclass
+class Log:
+    """The end of an owner's log that the read models have not taken in. away: it cannot be asked."""
+
+    events: list[Envelope] = field(default_factory=list)
+    away: bool = False
+
+    async def head(self) -> int:
+        if self.away:
+            raise FeedUnavailable("it is away")
+        return self.events[-1].position if self.events else 0
+
+    async def read(self, after: int, until: int | None = None) -> AsyncGenerator[list[Envelope], None]:
+        yield [event for event in self.events if after < event.position <= (until or await self.head())]
 
 
 @dataclass
@@ -139,9 +159,11 @@ class Gateway:
     renewals: Upstream
     devices: Upstream
     app: FastAPI
+    logs: dict[Owner, Log]
 
     async def show(self, history: History) -> None:
         for owner, log in history.logs.items():
+            self.logs[owner].events = log
             if log:
                 await self.following.take_in(owner, log)
 
@@ -162,8 +184,10 @@ async def gateway(folder: Path, mover: Mover | None = None) -> AsyncIterator[Gat
         opened.push_async_callback(store.close)
         session: aiohttp.ClientSession = await opened.enter_async_context(connections())
         following, clock = Following(store), FixedClock()
+        logs = {owner: Log() for owner in Owner}
+        pasts = Pasts(store, logs, PARTITIONS)
         state = {
-            "reads": Reads(store, Waiter(following, session, renewals.url, WAIT_S), clock),
+            "reads": Reads(store, Waiter(following, session, renewals.url, WAIT_S), clock, pasts),
             "mover": mover,
             "forwarders": {
                 Owner.PLANS: Forwarder(session, plans.url, Owner.PLANS),
@@ -186,4 +210,4 @@ async def gateway(folder: Path, mover: Mover | None = None) -> AsyncIterator[Gat
 
         transport = httpx2.ASGITransport(with_state)
         client = await opened.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://gateway"))
-        yield Gateway(store, following, clock, client, plans, renewals, devices, app)
+        yield Gateway(store, following, clock, client, plans, renewals, devices, app, logs)

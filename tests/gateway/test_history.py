@@ -81,7 +81,8 @@ def test_every_kind_of_event_has_its_sentence(sample: Path) -> None:
     assert "{" not in said
 
 
-def test_price_books_are_in_nobodys_history() -> None:
+async def test_price_books_are_in_nobodys_history(shown: Gateway) -> None:
+    assert "PriceBookPublished" not in str(await everything(shown, 200))
     history = History()
     history.publish()
-    assert all(projection.key(event) is None for event in history.logs[Owner.PLANS])
+    assert all(projection.key(event).startswith("/") for event in history.logs[Owner.PLANS])

@@ -194,6 +194,7 @@ def test_an_account_has_a_currency_and_a_zone() -> None:
         "time_zone": "Europe/Vienna",
         "payment_token": None,
         "holds": [],
+        "opened_at": "2026-01-31T10:00:00.000000Z",
         "revision": 0,
     }
 

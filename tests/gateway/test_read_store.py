@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -13,13 +14,16 @@ from contracts.envelope import Envelope
 from contracts.terms import Cycle
 from contracts.topics import Owner, partition_of
 from services.chassis.sink import CannotApply, Parked
+from services.gateway.as_of import AsOf
 from services.gateway.cards import card, opened, standing
 from services.gateway.filling import fill
-from services.gateway.projections import PROJECTIONS, account, product_card
+from services.gateway.past import Pasts
+from services.gateway.projections import PROJECTIONS, account, catalogue, product_card
+from services.gateway.projections.history import TABLE as HISTORY
 from services.gateway.read_store import ReadStore, Row
 from services.plans.commands import AssignLicence, StartPlan
 
-from .history import EDITOR, History, asked, started
+from .history import EDITOR, TODAY, History, asked, started
 from .random_history import histories
 from .stores import PARTITIONS, Stores
 
@@ -53,6 +57,25 @@ class ListFeed:
         for event in self._log:
             if after < event.position and (until is None or event.position <= until):
                 yield [event]
+
+
+async def test_the_past_is_read_from_either_engine(stores: Stores) -> None:
+    """Rows of the account and of the price books, whatever else is in the store."""
+    history = started(cycle=Cycle.ANNUAL)
+    history.open("globex")
+    async with stores.opened() as store:
+        await take_in_all(store, history)
+        then = {projection.TABLE: await store.rows_of(projection.TABLE, "acme") for projection in PROJECTIONS}
+        history.today = TODAY + timedelta(days=3)
+        history.do("acme", StartPlan(**asked("b2", history, sku="phone", quantity=2, cycle=Cycle.MONTHLY)))
+        await take_in_all(store, history)
+        pasts, now = Pasts(store, feeds(history), PARTITIONS), datetime(2026, 6, 1, tzinfo=UTC)
+        past = await pasts.of("acme", AsOf(at=datetime(2026, 2, 1, tzinfo=UTC)), now)
+        in_history = await past.store.page(HISTORY, "acme/", "acme/~", 100)
+        assert [row for _, row in in_history] == then.pop(HISTORY)[::-1]
+        assert {table: await past.store.rows_of(table, "acme") for table in then} == then
+        assert await past.store.row(catalogue.TABLE, "standard") == await store.row(catalogue.TABLE, "standard")
+        assert not await past.store.rows_of(account.TABLE, "globex")
 
 
 def feeds(history: History) -> dict[Owner, ListFeed]:

@@ -205,6 +205,21 @@ async def test_another_account_answers_as_an_absent_one(owner: Customer, method:
     assert (theirs.headers, theirs.content) == (absent.headers, absent.content)
 
 
+async def test_the_page_is_shown_as_it_was_at_a_position_but_for_what_is_erased(owner: Customer) -> None:
+    done(await put(owner, "contacts/sold_to", CONTACT))
+    done(await put(owner, "contacts/bill_to", CONTACT))
+    then = done(await put(owner, "roles/user-2", {"role": "viewer"}))["position"].partition(":")[2]
+    shown = await page(owner)
+    done(await put(owner, "contacts/bill_to", {**CONTACT, "name": "Bill"}))
+    done(await put(owner, "roles/user-2", {"role": "owner"}))
+    done(await post(owner, "contacts/sold_to/remove"))
+    address = f"/accounts/{owner.account_id}/billing?position="
+    assert done(await owner.send("GET", f"{address}{then}&on=2026-06-01")) == {**shown, "contacts": []}
+    assert (await page(owner))["roles"] == [{"subject": "user-2", "role": "owner"}]
+    assert problem(await owner.send("GET", f"{address}0")) == "account_not_found"
+    assert problem(await owner.send("GET", f"{address}soon")) == "invalid_request"
+
+
 async def test_an_account_that_was_never_opened_has_no_billing(customer: Customer) -> None:
     everywhere = [*OWNER, Privilege.HOLD_EDIT]
     root = customer.as_other("never-opened", **{"*": everywhere})

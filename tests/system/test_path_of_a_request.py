@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from contracts.plan_actions import Privilege
 from contracts.topics import Owner, partition_of
 from services.gateway.projections import product_card
+from tests.gateway.test_past import documented
 from tests.portal import Portal
 from tests.system import logs, recomputed
-from tests.system.customer import READER, Customer, bundle_of
+from tests.system.customer import EDITOR, READER, Customer, bundle_of
 
 Members = dict[str, Any]
 Steps = tuple[tuple[str, Members], ...]
@@ -117,6 +119,10 @@ CASES = (
         lambda card: card["status"] == "active" and not any(line["ends_on"] for line in card["lines"]),
     ),
 )
+SEEN = [
+    *("/product-cards", "/plan-summary", "/catalogue", "/history", "/invoices", "/entitlements", "/upcoming-charges"),
+    *("/shipments", "/billing", "/device-orders", "/leases"),
+]
 EACH_COMMAND = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
 
@@ -192,6 +198,31 @@ def test_the_summary_of_every_account_is_what_its_plans_add_up_to(portal: Portal
     one_month = customer.answered(customer.start("webinar_one_month_500", 1, "one_month"))
     for account_id in (customer.account_id, "acme", "globex"):
         _check_summary(Customer(portal, account_id, READER), one_month["position"])
+
+
+def test_the_demo_is_seen_as_it_was_whatever_is_done_with_it(portal: Portal) -> None:
+    everything = (*EDITOR, Privilege.INFORMATION_READ, Privilege.AUDIT_READ)
+    olive = Customer(portal, "acme", everything)
+    invoices = [each["invoice_id"] for each in olive.read("/invoices")["invoices"]]
+    paths = [*SEEN, *(f"/invoices/{invoice_id}" for invoice_id in invoices)]
+
+    seen = {path: documented(olive.read(path)) for path in paths}
+    now = olive.get("/product-cards", as_of="now")
+    assert {path: documented(olive.read(path, as_of="now")) for path in paths} == seen
+
+    (phones,) = [card for card in olive.read("/product-cards")["cards"] if card["sku"] == "phone_us_unlimited"]
+    more = olive.changed(phones["bundle_id"], "edit", {"quantity": phones["licences"]["total"] + 1})
+    assert documented(olive.read("/product-cards", more["position"])) != seen["/product-cards"]
+    positions = now.headers["billing-positions"]
+    on_the_day = {"/upcoming-charges", "/entitlements"}  # positions are as of the newest event, whose day was earlier
+    assert {path: documented(olive.read(path, as_of=positions)) for path in paths if path not in on_the_day} == {
+        path: seen[path] for path in paths if path not in on_the_day
+    }
+    first = olive.get("/history", as_of="2026-02-01").json()["entries"]
+    assert first
+    assert all(entry["recorded_at"] < "2026-02-02" for entry in first)
+    refused = {as_of: olive.get("/product-cards", as_of=as_of) for as_of in ("2025-01-01", "2199-01-01", "soon")}
+    assert {answer.status_code for answer in refused.values()} == {422}
 
 
 def _address_of(customer: Customer, case: Case) -> tuple[str, Members, str | None]:

@@ -36,7 +36,8 @@ async def payment_history(visit: Visit) -> Response:
 async def invoice(visit: Visit) -> Response:
     found = await visit.api.read("/invoices/{invoice_id}", invoice_id=visit.id("invoice_id"))
     title = f"{'Credit note' if found['total_minor'] < 0 else 'Invoice'} {found['number']}"
-    return visit.page("invoice.html", title=title, here="payment-history", invoice=found, key=uuid.uuid4().hex)
+    why, key = await visit.api.why(f"invoices/{found['invoice_id']}"), uuid.uuid4().hex
+    return visit.page("invoice.html", title=title, here="payment-history", invoice=found, why=why, key=key)
 
 
 async def pay(visit: Visit) -> Response:

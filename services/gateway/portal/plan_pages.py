@@ -18,6 +18,7 @@ async def plan_management(visit: Visit) -> Response:
     catalogue = await visit.api.read("/catalogue")
     renewals = [await visit.api.read("/plan-summary/breakdown", {"cadence": each}) for each in ("monthly", "annual")]
     includes = {product["sku"]: product["includes"] for product in catalogue["products"]}
+    why = await visit.api.why("product-cards")
     today = visit.today()
     return visit.page(
         "plan_management.html",
@@ -26,6 +27,8 @@ async def plan_management(visit: Visit) -> Response:
         cards=[card for card in cards if card["status"] != "ended"],
         ended=[card for card in cards if card["status"] == "ended"],
         summary=summary,
+        summary_why=await visit.api.why("plan-summary"),
+        whys={card["bundle_id"]: _of_one(why, f"/cards/{index}") for index, card in enumerate(cards)},
         includes=includes,
         sections=_sections(catalogue["products"]),
         currency=catalogue["currency"],
@@ -37,7 +40,13 @@ async def breakdown(visit: Visit) -> Response:
     cadence = visit.id("cadence")
     found = await visit.api.read("/plan-summary/breakdown", {"cadence": cadence})
     title = f"{cadence.title()} renewal"
-    return visit.page("breakdown.html", title=title, here="plan-management", renewals=found["renewals"])
+    why = await visit.api.why("plan-summary/breakdown", {"cadence": cadence})
+    return visit.page("breakdown.html", title=title, here="plan-management", renewals=found["renewals"], why=why)
+
+
+def _of_one(why: dict[str, Members], prefix: str) -> dict[str, Members]:
+    """Those of one card among the whys of all."""
+    return {at.removeprefix(prefix): each for at, each in why.items() if at.startswith(f"{prefix}/")}
 
 
 async def plan(visit: Visit) -> Response:
@@ -49,7 +58,10 @@ async def plan(visit: Visit) -> Response:
         if any(each["bundle_id"] == card["bundle_id"] and each["allowed"] for each in product["within"])
     ]
     includes = {product["sku"]: product["includes"] for product in catalogue["products"]}
-    return visit.page("plan.html", title=card["name"], here="plan-management", card=card, includes=includes, more=more)
+    why = await visit.api.why(f"product-cards/{card['bundle_id']}")
+    return visit.page(
+        "plan.html", title=card["name"], here="plan-management", card=card, includes=includes, more=more, why=why
+    )
 
 
 async def edit_plan(visit: Visit) -> Response:

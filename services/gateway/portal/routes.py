@@ -4,7 +4,7 @@ from starlette.routing import Route
 
 from services.gateway.routes import Address
 
-from . import account_pages, assets, changes, device_pages, entrance, plan_pages, words
+from . import account_pages, assets, changes, comparing, device_pages, entrance, plan_pages, words
 from .visits import Page, visited
 
 PAGES: dict[str, tuple[Page, str]] = {
@@ -33,7 +33,13 @@ PAGES: dict[str, tuple[Page, str]] = {
     "contacts": (account_pages.change_contact, "POST"),
     "roles": (account_pages.change_role, "POST"),
     "history": (account_pages.history, "GET"),
+    "compare": (comparing.compare, "GET"),
     "changes": (changes.changes, "GET"),
+}
+# Pages that can be seen as they were: they show, and what they offer to do is not offered there.
+TIMED = {
+    *(page for page, _ in words.PAGES),
+    *("renewals/{cadence}", "plans/{bundle_id}", "device-orders/{order_id}", "invoices/{invoice_id}"),
 }
 
 
@@ -41,7 +47,7 @@ def portal_routes() -> list[Route]:
     own = visited(entrance.own_account)
     return [
         *(
-            Address(f"/a/{{account_id}}/{path}", visited(page), methods=how.split())
+            Address(f"/a/{{account_id}}/{path}", visited(page, path in TIMED), methods=how.split())
             for path, (page, how) in PAGES.items()
         ),
         *(Address(f"/{page}", own, methods=["GET"]) for page, _ in words.PAGES),

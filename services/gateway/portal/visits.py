@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from services.gateway.projections import account
 from services.gateway.read_store import ReadStoreUnavailable
 
 from . import assets, words
-from .api import Api, Problem
+from .api import Api, Members, Problem
 from .formats import Formats, formats
 from .sessions import SESSION, Sealer, Session, forget
 
@@ -40,7 +40,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """form: of a POST, else empty. caller: as the token says; what he may do is for reads and owners to judge."""
+    """form: of a POST, else empty. caller: as the token says; what he may do is for reads and owners to judge.
+
+    timed: the page can be seen as it was. as_of: when it is of; None: now. opened_on: the account.
+    """
 
     request: Request
     session: Session
@@ -49,6 +52,9 @@ class Visit:
     api: Api
     formats: Formats
     form: Mapping[str, str]
+    as_of: str | None = None
+    timed: bool = False
+    opened_on: date | None = None
 
     @property
     def asked(self) -> Mapping[str, str]:
@@ -59,8 +65,8 @@ class Visit:
         return text
 
     def address(self, path: str, **query: str | None) -> str:
-        """Of another page of this account."""
-        said = urlencode({name: text for name, text in query.items() if text})
+        """Of another page of this account, as it was then."""
+        said = urlencode({name: text for name, text in {"as_of": self.as_of, **query}.items() if text})
         return f"/a/{quote(self.account_id)}/{path}" + (f"?{said}" if said else "")
 
     def held(self) -> frozenset[str]:
@@ -72,8 +78,11 @@ class Visit:
         return frozenset(words.OLD)
 
     def today(self) -> date:
-        """Today in the account's time zone."""
-        return today(self.request.state.reads.clock, str(self.formats.time_zone))
+        """Today in the account's time zone; on a page of the past, the day it is of."""
+        zone = self.formats.time_zone
+        if self.api.shown_at:
+            return datetime.fromisoformat(self.api.shown_at).astimezone(zone).date()
+        return today(self.request.state.reads.clock, str(zone))
 
     def page(self, template: str, status: int = 200, **members: Any) -> Response:
         return _answer(self.request, template, status, {**_shell(self), **members}, self.formats)
@@ -83,8 +92,10 @@ class Visit:
         return RedirectResponse(self.address(path, **query), 303, HEADERS)
 
 
-def visited(page: Page) -> Handler:
-    """A page of an account, for somebody who is signed in; others are sent to sign in first, and come back to it."""
+def visited(page: Page, timed: bool = False) -> Handler:
+    """A page of an account, for somebody who is signed in; others are sent to sign in first, and come back to it.
+
+    timed: it can be seen as it was."""
 
     @wraps(page)
     async def handle(request: Request) -> Response:
@@ -94,7 +105,7 @@ def visited(page: Page) -> Handler:
         try:
             if session is None:
                 raise Refused("unauthenticated")
-            visit = await _visit(request, session, await authenticator.caller(session.authorization))
+            visit = await _visit(request, session, await authenticator.caller(session.authorization), timed)
         except Refused as refused:
             if refused.code == "unauthenticated":
                 return _to_sign_in(request)
@@ -119,30 +130,33 @@ def from_here(request: Request) -> bool:
 def problem_page(request: Request, document: Mapping[str, Any], visit: Visit | None = None) -> Response:
     """What went wrong in words, and what to do next."""
     kind = PROBLEMS.get(str(document.get("code")), PROBLEMS["internal_error"])
-    shell = _shell(visit) if visit else {"account": None, "name": None}
+    shell = _shell(visit) if visit else {"account": None, "name": None, "past": None, "time": None}
     members = {**shell, "kind": kind, "document": document, "title": kind.title, "here": ""}
     return _answer(request, "problem.html", kind.status, members, visit.formats if visit else _formats(request, "UTC"))
 
 
 def plain_page(request: Request, template: str, status: int = 200, **members: Any) -> Response:
     """A page for somebody who is not signed in."""
-    shell = {"account": None, "name": None, "here": ""}
+    shell = {"account": None, "name": None, "here": "", "past": None, "time": None}
     return _answer(request, template, status, {**shell, **members}, _formats(request, "UTC"))
 
 
-async def _visit(request: Request, session: Session, caller: Caller) -> Visit:
+async def _visit(request: Request, session: Session, caller: Caller, timed: bool) -> Visit:
     account_id = request.path_params.get("account_id", "")
     if request.method == "POST" and not from_here(request):
         raise Refused("forbidden")
     body = (await request.body()).decode(errors="replace") if request.method == "POST" else ""
-    zone = "UTC"
+    how, opened_on = _formats(request, "UTC"), None
     if account_id:
         caller.privileges_in(account_id)
-        row = await request.state.reads.store.row(account.TABLE, account_id)
-        zone = orjson.loads(row)["time_zone"] if row else zone
-    api = Api(request, session.authorization, account_id, request.query_params.get("at"))
+        if row := await request.state.reads.store.row(account.TABLE, account_id):
+            members = orjson.loads(row)
+            how = _formats(request, members["time_zone"])
+            opened_on = datetime.fromisoformat(members["opened_at"]).astimezone(how.time_zone).date()
+    as_of = (request.query_params.get("as_of") or None) if timed else None
+    api = Api(request, session.authorization, account_id, request.query_params.get("at"), as_of)
     form = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=100))
-    return Visit(request, session, caller, account_id, api, _formats(request, zone), form)
+    return Visit(request, session, caller, account_id, api, how, form, as_of, timed, opened_on)
 
 
 async def _in_words(visit: Visit, page: Page) -> Response:
@@ -179,6 +193,26 @@ def _shell(visit: Visit) -> dict[str, Any]:
         "to": visit.address,
         "done": words.DONE.get(visit.asked.get("done", "")),
         "moved": words.MOVED.get(visit.asked.get("from", "")),
+        "past": visit.as_of,
+        "time": _time(visit),
+    }
+
+
+def _time(visit: Visit) -> Members | None:
+    """Of a page that can be seen as it was: the days there are, the one it is of, and what else it was asked for."""
+    if visit.opened_on is None or not visit.timed:
+        return None
+    last = today(visit.request.state.reads.clock, str(visit.formats.time_zone))
+    kept = {name: text for name, text in visit.asked.items() if name not in ("as_of", "at", "done", "before")}
+    if kept.get("from") in words.MOVED:
+        del kept["from"]
+    return {
+        "first": visit.opened_on.isoformat(),
+        "last": last.isoformat(),
+        "day": (visit.today() if visit.api.shown_at else last).isoformat(),
+        "shown_at": visit.api.shown_at,
+        "kept": kept,
+        "now": visit.request.url.path + (f"?{urlencode(kept)}" if kept else ""),
     }
 
 

@@ -22,6 +22,8 @@ STATUS = {
     "uncollectible": ("Uncollectible", "bad"),
     "succeeded": ("Succeeded", "good"),
     "failed": ("Failed", "bad"),
+    "started": ("New", "good"),
+    "changed": ("Changed", "info"),
 }
 CYCLE = {"monthly": "Monthly", "annual": "Annual", "one_month": "One month", "once": "Once"}
 PER = {"monthly": "month", "annual": "year", "one_month": "one month", "once": "once"}

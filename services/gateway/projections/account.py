@@ -7,7 +7,7 @@ from contracts.envelope import Envelope
 
 from .streams import check_next, id_in
 
-TABLE = "account_v2"
+TABLE = "account_v3"
 CATEGORY = "billingaccount"
 
 
@@ -31,6 +31,7 @@ def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | No
         "time_zone": opened["time_zone"],
         "payment_token": None,
         "holds": [],
+        "opened_at": envelope.metadata["recorded_at"],
         "revision": envelope.revision,
     }
 

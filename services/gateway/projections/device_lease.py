@@ -5,9 +5,9 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_in, place
 
-TABLE = "device_lease_v1"
+TABLE = "device_lease_v2"
 CATEGORY = "lease"
 
 Members = dict[str, Any]
@@ -47,6 +47,7 @@ def _started(envelope: Envelope) -> Members:
         "returning": None,
         "ended_on": None,
         "fee_minor": None,
+        "from": place(envelope),
     }
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_in, place
 
-TABLE = "invoice_v1"
+TABLE = "invoice_v2"
 CATEGORY = "invoice"
 
 Members = dict[str, Any]
@@ -34,9 +34,13 @@ def apply(row: Members | None, envelope: Envelope) -> Members | None:
             "payments": [],
             "cut_minor": 0,
             "event_id": envelope.event_id,
+            "from": place(envelope),
+            "remains_from": place(envelope),
         }
     elif fold := _FOLDS.get(envelope.type):
         row = {**row, **fold(row, envelope)}
+    if envelope.type in _OF_WHAT_REMAINS:
+        row = {**row, "remains_from": place(envelope)}
     return {**row, "revision": envelope.revision}
 
 
@@ -70,6 +74,7 @@ def _attempt(envelope: Envelope, outcome: str, reason: str) -> Members:
     }
 
 
+_OF_WHAT_REMAINS = {"renewals.PaymentSucceeded", "renewals.PaymentFailed", "renewals.InvoiceCut"}
 _FOLDS: dict[str, Callable[[Members, Envelope], Members]] = {
     "renewals.PaymentSucceeded": _succeeded,
     "renewals.PaymentFailed": _failed,

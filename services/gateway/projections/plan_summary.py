@@ -4,9 +4,9 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_in, place
 
-TABLE = "plan_summary_v2"
+TABLE = "plan_summary_v3"
 CATEGORY = "renewal"
 
 _QUOTED = {"renewals.RenewalScheduled", "renewals.RenewalQuoteChanged"}
@@ -24,7 +24,7 @@ def apply(row: dict[str, Any] | None, envelope: Envelope) -> dict[str, Any] | No
     check_next(row, envelope)
     upcoming = row["upcoming"] if row else {}
     if envelope.type in _QUOTED:
-        upcoming = _with(upcoming, envelope.data)
+        upcoming = _with(upcoming, envelope.data, place(envelope))
     if envelope.type == "renewals.RenewalDue":
         upcoming = _begun(upcoming, envelope.data)
     return {"account_id": envelope.account_id, "upcoming": upcoming, "revision": envelope.revision}
@@ -36,14 +36,15 @@ def _begun(upcoming: dict[str, Any], due: dict[str, Any]) -> dict[str, Any]:
     return {**upcoming, due["cadence"]: days}
 
 
-def _with(upcoming: dict[str, Any], quoted: dict[str, Any]) -> dict[str, Any]:
-    """`upcoming`: cadence → due date → amount and bundles. A day without bundles is no renewal, and is forgotten."""
+def _with(upcoming: dict[str, Any], quoted: dict[str, Any], here: str) -> dict[str, Any]:
+    """`upcoming`: cadence → due date → amount and bundles, each with the place of the event that told its share. A day
+    without bundles is no renewal, and is forgotten."""
     cadence, due_on, share = quoted["cadence"], quoted["due_on"], quoted["share"]
     days = dict(upcoming.get(cadence, {}))
     renewal = days.pop(due_on, None)
     bundles = [each for each in renewal["bundles"] if each["bundle_id"] != share["bundle_id"]] if renewal else []
     if share["lines"]:
-        bundles.append(share)
+        bundles.append({**share, "from": here})
     if bundles:
         days[due_on] = {"currency": quoted["currency"], "amount_minor": quoted["amount_minor"], "bundles": bundles}
     return {**upcoming, cadence: days}

@@ -9,9 +9,9 @@ from typing import Any
 
 from contracts.envelope import Envelope
 
-from .streams import check_next, id_in
+from .streams import check_next, id_in, place
 
-TABLE = "product_card_v2"
+TABLE = "product_card_v3"
 CATEGORY = "plan"
 
 Members = dict[str, Any]
@@ -34,7 +34,9 @@ def apply(row: Members | None, envelope: Envelope) -> Members | None:
         fold = _FOLDS.get(envelope.type)  # an event of a kind we do not know still moves the revision
         changed = fold(row, envelope) if fold else {}
     if body.get("next_renewal"):
-        changed["next_renewal"] = _renewal(body["next_renewal"])
+        changed |= {"next_renewal": _renewal(body["next_renewal"]), "renewal_from": place(envelope)}
+    if "lines" in changed:
+        changed["lines_from"] = _sources(row, changed["lines"], place(envelope))
     changed["revision"] = envelope.revision
     changed["last_event_id"] = envelope.event_id
     return {**row, **changed}
@@ -66,6 +68,14 @@ def _started(envelope: Envelope) -> Members:
     }
 
 
+def _sources(row: Members, lines: Members, here: str) -> Members:
+    """By line: the place of the event that made it what it is."""
+    known = row.get("lines", {})
+    return {
+        line_id: row["lines_from"][line_id] if line == known.get(line_id) else here for line_id, line in lines.items()
+    }
+
+
 def _edited(row: Members, envelope: Envelope) -> Members:
     body = envelope.data
     after = body["after"]
@@ -78,7 +88,7 @@ def _edited(row: Members, envelope: Envelope) -> Members:
 def _edit_scheduled(row: Members, envelope: Envelope) -> Members:
     body = envelope.data
     change = {name: body[name] for name in ("change_id", "before", "after", "direction", "effective_on")}
-    return {"changes": {**row["changes"], body["after"]["line_id"]: change}}
+    return {"changes": {**row["changes"], body["after"]["line_id"]: {**change, "from": place(envelope)}}}
 
 
 def _edit_discarded(row: Members, envelope: Envelope) -> Members:

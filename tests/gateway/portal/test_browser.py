@@ -141,6 +141,44 @@ def test_every_question_of_the_faq(visits: Any, user: str, size: tuple[int, int]
         sound(page)
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_page_is_seen_as_it_was_and_an_amount_says_why(visits: Any, size: tuple[int, int]) -> None:
+    page = visits("olive", size)
+    page.locator("details.when > summary").click()
+    axed(page)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    page.wait_for_url("**as_of=*")
+    banner = page.get_by_role("region", name="This is the past")
+    expect(banner).to_contain_text("Nothing can be done here.")
+    expect(page.get_by_role("link", name="Buy")).to_have_count(0)
+    page.get_by_label("The end of").fill("2026-04-15")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**as_of=2026-04-15")
+    axed(page)
+    page.locator("details.why > summary").first.click()
+    axed(page)
+    page.locator("details.why[open] a").first.click()
+    page.wait_for_url("**/history?as_of=2026-04-15&before=**")
+    expect(page.locator("#history > li").first).to_contain_text("onthly renewal on")
+    page.get_by_role("link", name="Back to now").click()
+    page.goto("/a/acme/compare?first=2026-02-15&second=2026-05-19")
+    axed(page)
+    expect(page.get_by_text("Phone US Unlimited").first).to_be_visible()
+
+
+def test_a_page_is_seen_as_it_was_without_javascript(visits: Any) -> None:
+    page = visits("olive", java_script_enabled=False)
+    page.goto("/a/acme/payment-history?status=collected")
+    page.locator("details.when > summary").click()
+    page.get_by_label("The end of").fill("2026-03-01")
+    page.locator("details.when").get_by_role("button", name="Show").click()
+    page.wait_for_url("**/payment-history?status=collected&as_of=2026-03-01")
+    expect(page.get_by_text("This is how it was")).to_be_visible()
+    page.get_by_role("link", name="Back to now").click()
+    page.wait_for_url("**/payment-history?status=collected")
+
+
 def test_an_order_is_quoted_while_one_types_and_placed(visits: Any, portal: Portal) -> None:
     page: Page = visits("olive")
     thirteen, fourteen = (charged(portal, "olive", "acme", "Workplace Business", quantity) for quantity in (13, 14))

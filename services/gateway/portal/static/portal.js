@@ -111,6 +111,22 @@ function countdowns() {
 countdowns();
 setInterval(countdowns, 30000);
 
+// A slider over the days an account has had; it sets the date field, and shows the page when it is let go.
+for (const form of document.querySelectorAll("form[data-days]")) {
+  const field = form.querySelector("input[type=date]");
+  const day = (text) => Date.parse(text + "T00:00Z") / 86400000;
+  const slider = document.createElement("input");
+  Object.assign(slider, { type: "range", min: day(field.min), max: day(field.max), value: day(field.value), step: 1 });
+  slider.setAttribute("aria-label", "The day this page is of");
+  const told = () => slider.setAttribute("aria-valuetext", field.value);
+  slider.addEventListener("input", () => { field.value = new Date(slider.value * 86400000).toISOString().slice(0, 10); told(); });
+  let waiting = 0; // with the arrow keys every step is a change
+  slider.addEventListener("change", () => { clearTimeout(waiting); waiting = setTimeout(() => form.requestSubmit(), 400); });
+  field.addEventListener("input", () => { if (field.value) { slider.value = day(field.value); told(); } });
+  told();
+  form.append(slider);
+}
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => print());
