@@ -18,6 +18,7 @@ from services.chassis.consumer import Consumer
 from services.chassis.sink import Parked
 from services.gateway import rebuilding
 from services.gateway.filling import fill
+from services.gateway.projections import history as history_rows
 from services.gateway.projections import product_card
 from services.gateway.read_store import ReadStore, ReadStoreUnavailable
 from services.gateway.rebuilding import News, rebuild
@@ -142,10 +143,10 @@ async def test_an_interrupted_rebuild_leaves_everything_as_it_was_and_can_be_rep
 async def test_rows_are_compared_page_by_page(stores: Stores, history: History) -> None:
     async with stores.opened() as store, stores.opened() as other:
         await take_in_all(store, history)
-        keys = {row[0] for row in await store.every_row("history_v1")}
+        keys = {row[0] for row in await store.every_row(history_rows.TABLE)}
         with pytest.MonkeyPatch.context() as small:
             small.setattr(rebuilding, "PAGE_ROWS", 2)
-            compared = [each async for each in rebuilding._compared(store, other, "history_v1")]
+            compared = [each async for each in rebuilding._compared(store, other, history_rows.TABLE)]
         assert sum(count for count, _ in compared) == len(keys)
         assert {key for _, page in compared for _, key in page} == keys
 
