@@ -143,7 +143,7 @@ class Pasts:
                         raise Refused("read_model_behind", wanted=f"{owner}:{head}")
                     for row in map(_row, events):
                         yield row
-        except FeedUnavailable as error:
+        except (FeedUnavailable, OSError) as error:  # or there is no token to ask with
             log.warning("log_unavailable", owner=owner, reason=str(error))
             raise Refused("log_unavailable", owner=owner) from error
 

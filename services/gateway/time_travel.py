@@ -15,7 +15,8 @@ from .past import Past, settled
 from .reads import CACHING, PAST, Reads, unless_known
 
 AT, POSITIONS = "Billing-As-Of", "Billing-Positions"
-FOREVER = {"Cache-Control": "private, max-age=3600", "Vary": "Authorization"}  # for as long as a token is good, rather
+# It stays as it is; but whoever may see it today need not tomorrow.
+LASTING = {"Cache-Control": "private, max-age=3600", "Vary": "Authorization"}
 NOT_ALLOWED = {"allowed": False, "reason": "of_the_past", "message": PROBLEMS["of_the_past"].title}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -41,7 +42,7 @@ def _marked(request: Request, answer: Response, past: Past) -> Response:
     if "no-store" in answer.headers.get("cache-control", ""):
         caching = {"Cache-Control": "private, no-store"}
     elif settled(past.at, reads.clock.now()):
-        caching = FOREVER
+        caching = LASTING
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     said = {AT: instant(past.at), POSITIONS: past.said()}
     return unless_known(

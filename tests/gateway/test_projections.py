@@ -11,6 +11,7 @@ from contracts.plans import CancelReason, PlanEdited
 from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.gateway.projections import PROJECTIONS, Projection, account, catalogue, plan_summary, product_card
+from services.gateway.projections.streams import place
 from services.plans.commands import (
     AssignLicence,
     BuyCapacity,
@@ -75,7 +76,7 @@ def test_a_reduction_is_pending_until_it_is_discarded() -> None:
     assert pending["next_renewal"]["amount_minor"] == 3000
     history.do("acme", DiscardPendingChange(**asked("b1", history)))
     after = card(history)
-    same = {"revision", "last_event_id"}
+    same = {"revision", "last_event_id", "renewal_from"}
     assert {k: v for k, v in after.items() if k not in same} == {k: v for k, v in before.items() if k not in same}
 
 
@@ -131,7 +132,7 @@ def test_a_cancelled_plan_ends_with_its_lines_and_does_not_renew() -> None:
     assert row["next_renewal"] is None
     history.do("acme", ReinstatePlan(**asked("b1", history)))
     after = card(history)
-    assert {name for name in after if after[name] != before[name]} == {"revision", "last_event_id"}
+    assert {name for name in after if after[name] != before[name]} == {"revision", "last_event_id", "renewal_from"}
 
 
 def test_licences_are_counted_as_they_are_assigned() -> None:
@@ -229,3 +230,18 @@ def test_a_day_on_which_nothing_is_due_any_more_is_forgotten() -> None:
     row = folded(plan_summary, history)["acme"]
     assert row is not None
     assert row["upcoming"] == {"monthly": {}}
+
+
+def test_a_row_keeps_where_the_event_of_each_number_lies() -> None:
+    """An edit of one line leaves the others where they came from."""
+    history = started()
+    history.do("acme", BuyCapacity(**asked("b1", history, sku="storage", quantity=2)))
+    bought = place(history.events[-1])
+    history.do("acme", EditPlan(**asked("b1", history, quantity=6)))
+    edited = place(history.events[-1])
+    row = card(history)
+    assert (row["lines_from"], row["renewal_from"]) == ({"line-1": edited, "line-2": bought}, edited)
+    history.do("acme", EditPlan(**asked("b1", history, quantity=3)))
+    assert card(history)["changes"]["line-1"]["from"] == place(history.events[-1])
+    history.do("acme", AssignLicence(**asked("b1", history, assignee="a")))
+    assert card(history)["lines_from"] == row["lines_from"]

@@ -176,12 +176,12 @@ async def test_a_new_version_of_a_projection_begins_empty(stores: Stores, monkey
     async with stores.opened("kept") as store:
         await take_in_all(store, history)
         old = await store.every_row(account.TABLE)
-    monkeypatch.setattr(product_card, "TABLE", "product_card_v3")
+    monkeypatch.setattr(product_card, "TABLE", "product_card_next")
     async with stores.opened("kept") as store:
         assert await store.checkpoints(Owner.PLANS) == {}
         assert not any((await everything(store)).values())
         await fill(store, feeds(history), PARTITIONS)
-        assert len(await store.every_row("product_card_v3")) == 1
+        assert len(await store.every_row("product_card_next")) == 1
         assert await store.every_row(account.TABLE) == old
 
 
