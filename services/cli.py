@@ -343,6 +343,24 @@ def topics() -> None:
     typer.echo(f"With {settings.partitions} partitions each: {', '.join(made)}.")
 
 
+contracts = typer.Typer(no_args_is_help=True, help="What other teams read: written, compared, released.")
+app.add_typer(contracts, name="contracts")
+
+
+@contracts.command("write")
+def write_contracts() -> None:
+    """Write the JSON Schemas and the AsyncAPI document anew from the models.
+
+    Example:
+
+      billing contracts write
+    """
+    from deploy.local.contracts import write
+
+    for name in write():
+        typer.echo(name)
+
+
 @app.command()
 def secrets(
     folder: Annotated[Path, typer.Argument(help="Where to; what is there already stays as it is.")],
