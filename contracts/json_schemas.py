@@ -51,12 +51,12 @@ def file_name(name: str, version: int) -> str:
 
 def stored(name: str, version: int) -> Schema:
     """The schema as it is published. Raises FileNotFoundError."""
-    return _read(FOLDER / file_name(name, version))
+    return read(FOLDER / file_name(name, version))
 
 
 def sample(name: str, version: int) -> Schema:
     """A body of this version, as it was written once."""
-    return _read(HISTORY / file_name(name, version))
+    return read(HISTORY / file_name(name, version))
 
 
 def versions() -> list[tuple[str, int]]:
@@ -68,6 +68,6 @@ def text(document: Schema) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _read(file: Path) -> Schema:
+def read(file: Path) -> Schema:
     members: Schema = json.loads(file.read_bytes())
     return members

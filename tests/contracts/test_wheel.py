@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from contracts import __version__
 from contracts.json_schemas import FOLDER, HISTORY
 from tests.contracts.kafka import message, samples
 
@@ -54,10 +55,10 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 def test_it_holds_models_schemas_samples_and_types_and_nothing_of_ours(wheel: Path) -> None:
     names = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
     inside = {name.relative_to("billing_contracts") for name in names if name.parts[0] == "billing_contracts"}
-    assert {Path("py.typed"), Path("reading.py"), Path("codec.py"), Path("envelope.py")} <= inside
+    assert {Path("py.typed"), Path("reading.py"), Path("codec.py"), Path("asyncapi.json")} <= inside
     assert {Path("schemas", file.name) for file in FOLDER.iterdir()} <= inside
     assert {Path("history", file.name) for file in HISTORY.iterdir()} <= inside
-    assert {name.parts[0] for name in names} == {"billing_contracts", "billing_contracts-1.0.0.dist-info"}
+    assert {name.parts[0] for name in names} == {"billing_contracts", f"billing_contracts-{__version__}.dist-info"}
 
 
 def test_with_pydantic_alone_it_decodes_every_sample(python: Path) -> None:
