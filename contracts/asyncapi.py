@@ -1,5 +1,6 @@
 """The AsyncAPI 3 document of the topics: a channel per owner, a message per version of an event."""
 
+from functools import lru_cache
 from typing import Any
 
 from . import __version__, json_schemas
@@ -35,6 +36,12 @@ def document() -> dict[str, Any]:
         },
         "components": {"messages": messages, "schemas": schemas},
     }
+
+
+@lru_cache(1)
+def document_as_written() -> dict[str, Any]:
+    """The one that is published."""
+    return json_schemas.read(FILE)
 
 
 def message_name(name: str, version: int) -> str:

@@ -4,6 +4,7 @@ Today's are made from the models. An older one has no model any more: it stays a
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ DIALECT = GenerateJsonSchema.schema_dialect
 # What is around every event: the headers of its Kafka record, and `metadata` in a line of a feed.
 HEADERS_NAME, METADATA_NAME = "headers", "metadata"
 
+_OUR_RULE = re.compile(r" \((?:DOMAIN )?[MB]?\d+(?:, [MB]\d+)*\)")
+
 
 class _WithoutFieldTitles(GenerateJsonSchema):
     """A member's title would only be its name again."""
@@ -30,7 +33,22 @@ class _WithoutFieldTitles(GenerateJsonSchema):
 
 
 def of_model(model: type[BaseModel]) -> Schema:
-    return model.model_json_schema(schema_generator=_WithoutFieldTitles)
+    schema: Schema = _told_outside(model.model_json_schema(schema_generator=_WithoutFieldTitles))
+    return schema
+
+
+def _told_outside(part: Any) -> Any:
+    """Descriptions on one line, and without the numbers of our own rules."""
+    if isinstance(part, list):
+        return [_told_outside(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: _OUR_RULE.sub("", " ".join(said.split()))
+        if key == "description" and isinstance(said, str)
+        else _told_outside(said)
+        for key, said in part.items()
+    }
 
 
 def of_event(name: str) -> Schema:
@@ -45,7 +63,7 @@ def todays() -> dict[str, Schema]:
     return {**events, **{name: {"$schema": DIALECT, **schema} for name, schema in envelope.items()}}
 
 
-def file_name(name: str, version: int) -> str:
+def file_name(name: str, version: int | str) -> str:
     return f"{name}.v{version}.json"
 
 

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import account_reads, device_reads, openapi, reads
+from . import account_reads, device_reads, event_documents, openapi, reads
 from .account_commands import BILLING
 from .addresses import checked
 from .bulk.routes import BULK, export, take_in
@@ -80,6 +80,9 @@ def routes() -> list[Route]:
         Address(CLOCK, read_clock, methods=["GET"]),
         Address(CLOCK, move_clock, methods=["POST"]),
         Address("/openapi.json", _openapi, methods=["GET"]),
+        Address(event_documents.ASYNCAPI, event_documents.read_asyncapi, methods=["GET"]),
+        Address(event_documents.SCHEMA, event_documents.read_schema, methods=["GET"]),
+        Address(event_documents.ENVELOPE, event_documents.read_envelope_schema, methods=["GET"]),
         Address("/", _landing, methods=["GET"]),
     ]
 
@@ -110,6 +113,7 @@ async def _landing(request: Request) -> Response:
     listed = {
         "service": "Plans and Billing",
         "openapi": "/openapi.json",
+        "asyncapi": event_documents.ASYNCAPI,
         "health": "/health/ready",
         "metrics": "/metrics",
         "authentication": "Authorization: Bearer <token>",

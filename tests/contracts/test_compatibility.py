@@ -174,7 +174,8 @@ def test_an_event_that_is_gone_is_refused() -> None:
 
 def test_a_version_that_is_gone_is_refused() -> None:
     older = {**VERSIONS, "plans.AddOnCancelled": 1}
-    assert "plans.AddOnCancelled v2: the version is gone" in str(found(SCHEMAS, older)[0])
+    (breach,) = (each for each in found(SCHEMAS, older) if each.of == "plans.AddOnCancelled v2")
+    assert (breach.reason.partition(";")[0], breach.breaks) == ("the version is gone", BOTH)
     without = {name: schema for name, schema in SCHEMAS.items() if name != "plans.AddOnCancelled.v1.json"}
     assert [breach.of for breach in found(without)] == ["plans.AddOnCancelled v1"]
 
@@ -205,14 +206,14 @@ def test_a_new_version_that_readers_of_the_old_one_cannot_read_is_refused() -> N
 
 def test_an_older_version_that_was_rewritten_is_refused() -> None:
     new = changed(new_member("colour", False), "plans.AddOnCancelled.v1.json")
-    assert [(each.of, each.field) for each in found(new)] == [("plans.AddOnCancelled v1", "")]
+    assert [(each.of, each.field, each.breaks) for each in found(new)] == [("plans.AddOnCancelled v1", "", CONSUMERS)]
 
 
 def test_the_envelope_is_held_to_the_same() -> None:
     (breach,) = found(changed(gone("ce_position"), "headers.json"))
     assert str(breach) == "headers: ce_position: is gone; go on writing it (breaks consumers)"
     without = {name: schema for name, schema in SCHEMAS.items() if name != "metadata.json"}
-    assert [each.of for each in found(without)] == ["metadata"]
+    assert [(each.of, each.breaks) for each in found(without)] == [("metadata", CONSUMERS)]
 
 
 def test_one_word_reads_as_a_sentence() -> None:

@@ -1,6 +1,7 @@
 """The published JSON Schemas say what the models say, and hold for whatever is written."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,12 @@ def test_every_version_there_ever_was_has_one_and_nothing_else_has() -> None:
         *todays(),
         *(file_name(name, version) for name, version in versions()),
     }
+
+
+@every_version
+def test_it_says_in_a_sentence_what_happened_and_not_under_which_of_our_rules(name: str, version: int) -> None:
+    assert re.match(r"[A-Z].*\.$", stored(name, version)["description"])
+    assert not re.search(r"DOMAIN|\([MB]\d", (FOLDER / file_name(name, version)).read_text())
 
 
 @every_version
