@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 from contracts import __version__
 from contracts.json_schemas import FOLDER, HISTORY
 from tests.contracts.kafka import message, samples
+from tests.contracts.wheel import built
 
-ROOT = Path(__file__).parents[2]
 # Reads samples from a file, as (headers, value) pairs; answers the class of each body.
 READER = """
 import json, sys
@@ -30,11 +30,7 @@ for headers, value in json.load(sys.stdin):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder))
-    subprocess.run((sys.executable, "-m", "pip", "wheel", *options, str(ROOT / "contracts")), check=True, timeout=120)
-    (built,) = folder.iterdir()
-    return built
+    return built(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
