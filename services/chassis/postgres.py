@@ -125,7 +125,8 @@ async def open_database(address: str, unavailable: type[Exception] = DatabaseUna
         min_size=1,
         max_size=CONNECTIONS,
         timeout=POOL_TIMEOUT_S,
-        reconnect_timeout=0,  # whoever asks next tries anew: the pool's own tries grow as far apart as the outage is long
+        # Whoever asks next tries anew: the pool's own tries grow as far apart as the outage is long.
+        reconnect_timeout=0,
         open=False,
     )
     await pool.open()
