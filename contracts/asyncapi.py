@@ -60,12 +60,11 @@ def _channel(owner: Owner, messages: dict[str, Any]) -> dict[str, Any]:
 def _message(name: str, version: int, schemas: dict[str, Schema]) -> dict[str, Any]:
     """Adds its schemas to `schemas`."""
     payload = _inlined(name, version, schemas)
-    told = payload.get("description", "")
     these = {"ce_type": {"const": name}, "ce_dataversion": {"const": str(version)}}
     return {
         "name": name,
         "title": name.partition(".")[2] + (f", version {version}" if version > 1 else ""),
-        **({"summary": told.replace("\n", " ")} if told else {}),
+        "summary": payload["description"],
         "headers": {"allOf": [{"$ref": "#/components/schemas/Headers"}, {"type": "object", "properties": these}]},
         "payload": payload,
         "bindings": {"kafka": {"key": {"type": "string", "description": "The account"}, "bindingVersion": "0.5.0"}},

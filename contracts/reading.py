@@ -44,7 +44,7 @@ class Event:
 def decode(record: Message | bytes | str) -> Event:
     """The event in a Kafka record or in a line of a feed.
 
-    Raises KeyError or ValueError (which pydantic.ValidationError is) on anything else, such as a feed's last line.
+    Raises KeyError, TypeError or ValueError (as pydantic.ValidationError is) on anything else, a feed's last line too.
     """
     if isinstance(record, bytes | str):
         envelope, prevposition = from_feed_line(record if isinstance(record, bytes) else record.encode()), None

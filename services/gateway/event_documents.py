@@ -25,7 +25,7 @@ async def read_envelope_schema(request: Request) -> Response:
 
 
 async def read_asyncapi(request: Request) -> Response:
-    return Response(asyncapi.FILE.read_bytes(), headers=HEADERS, media_type="application/json")
+    return Response(_asyncapi(), headers=HEADERS, media_type="application/json")
 
 
 def _schema(name: str) -> Response:
@@ -33,6 +33,11 @@ def _schema(name: str) -> Response:
         return Response(_schemas()[name], headers=HEADERS, media_type="application/schema+json")
     except KeyError:
         raise Refused("not_found") from None
+
+
+@lru_cache(1)
+def _asyncapi() -> bytes:
+    return asyncapi.FILE.read_bytes()
 
 
 @lru_cache(1)

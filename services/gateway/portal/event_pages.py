@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from starlette.requests import Request
@@ -38,8 +39,7 @@ class Part:
 
 
 async def catalogue(request: Request) -> Response:
-    owners = [(owner, topic_of(owner), list(_of(owner))) for owner in Owner]
-    return plain_page(request, "events.html", title="Events", wide=True, owners=owners)
+    return plain_page(request, "events.html", title="Events", wide=True, owners=_owners())
 
 
 async def event(request: Request) -> Response:
@@ -60,11 +60,16 @@ async def event(request: Request) -> Response:
     return plain_page(request, "event.html", title=name.partition(".")[2], wide=True, **members, **told)
 
 
+@lru_cache(1)
+def _owners() -> list[tuple[Owner, str, list[tuple[str, str, int]]]]:
+    """Each with its topic, and the name, first sentence and newest version of every event."""
+    return [(owner, topic_of(owner), list(_of(owner))) for owner in Owner]
+
+
 def _of(owner: Owner) -> Iterator[tuple[str, str, int]]:
-    """Name, first sentence and newest version of every event of an owner."""
     for name, version in VERSIONS.items():
         if name.startswith(f"{owner}."):
-            said = str(json_schemas.stored(name, version).get("description", "")).replace("\n", " ")
+            said: str = json_schemas.stored(name, version)["description"]
             yield name, said.partition(". ")[0].rstrip("."), version
 
 
