@@ -97,7 +97,7 @@ def _inlined(name: str, version: int, schemas: dict[str, Schema]) -> Schema:
         made = _pointing(definition, names)
         assert schemas.setdefault(names[each], made) == made, f"two different {each}"
     inlined = _pointing(schema, names)
-    return {key: value for key, value in inlined.items() if key not in ("$schema", "$id")}
+    return {key: value for key, value in inlined.items() if key != "$schema"}
 
 
 def _pointing(schema: Schema, names: dict[str, str]) -> Schema:

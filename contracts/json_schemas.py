@@ -53,7 +53,7 @@ def _told_outside(part: Any) -> Any:
 
 def of_event(name: str) -> Schema:
     """Of the version written today."""
-    return {"$schema": DIALECT, "$id": f"urn:billing:{name}:{VERSIONS[name]}", **of_model(EVENTS[name])}
+    return {"$schema": DIALECT, **of_model(EVENTS[name])}
 
 
 def todays() -> dict[str, Schema]:

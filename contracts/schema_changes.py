@@ -27,7 +27,7 @@ class Change:
 LOWEST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 HIGHEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 FORMS = ("pattern", "format")
-NO_RULE = ("title", "description", "examples", "default", "$schema", "$id", "$defs", "$ref", "type")
+NO_RULE = ("title", "description", "examples", "default", "$schema", "$defs", "$ref", "type")
 WALKED = ("anyOf", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "items")
 NEEDS_VERSION = "; give the event a new version with an upcaster"
 
