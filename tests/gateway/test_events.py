@@ -74,6 +74,7 @@ async def test_every_event_has_a_page_with_its_members_schemas_and_an_example(op
         assert '<pre tabindex="0"' in text
         anchors = set(re.findall(r'href="#(\w+)">', text)) - {"main"}
         assert anchors <= set(re.findall(r'id="(\w+)"', text))
+        assert bool(anchors) == ("$defs" in stored(name, version))
 
 
 async def test_a_member_is_told_in_words(opened: Gateway) -> None:
