@@ -77,6 +77,8 @@ class DeviceOrderPlaced(Body):
 
 
 class DeviceOrderAmended(Body):
+    """The order asks for something else now."""
+
     order_id: Id
     before: OrderContents
     after: OrderContents
@@ -91,11 +93,13 @@ class DeviceOrderSubmitted(Body):
 
 
 class DeviceOrderCancelled(Body):
+    """The order was taken back before it was submitted; nothing is charged."""
+
     order_id: Id
 
 
 class ShipmentDispatched(Body):
-    """replaces: the lost shipment whose units go out again, with other serials."""
+    """A parcel is on its way. replaces: the lost shipment whose units go out again, with other serials."""
 
     order_id: Id
     shipment_id: Id
@@ -107,7 +111,7 @@ class ShipmentDispatched(Body):
 
 
 class ShipmentDelivered(Body):
-    """money: the first month of every rented unit in it, whose leases begin that day."""
+    """A parcel is with the customer. money: the first month of every rented unit in it, whose leases begin that day."""
 
     order_id: Id
     shipment_id: Id
@@ -116,6 +120,8 @@ class ShipmentDelivered(Body):
 
 
 class ShipmentLost(Body):
+    """A parcel will not arrive; its units are sent again."""
+
     order_id: Id
     shipment_id: Id
     lost_at: AwareDatetime
@@ -144,7 +150,7 @@ class DeviceLeaseStarted(Body):
 
 
 class DeviceReplacementRequested(Body):
-    """serial: of the device that shall be replaced."""
+    """The customer asks for another device in place of this one. serial: of the device that shall be replaced."""
 
     lease_id: Id
     serial: Serial
@@ -165,7 +171,8 @@ class DeviceReplacementSent(Body):
 
 
 class DeviceReturnRequested(Body):
-    """rma: the number to send the device back under. due_on: the last day without a fee."""
+    """The customer will send the device back. rma: the number to send the device back under. due_on: the last day
+    without a fee."""
 
     lease_id: Id
     rma: Id

@@ -151,6 +151,40 @@ def kafka_headers(record: Record, owner: str, prevposition: int, loads: Loads = 
     return [(name, value.encode()) for name, value in attributes.items()]
 
 
+_POSITION = {"type": "string", "pattern": "^[0-9]{1,19}$"}
+_NAME = {"type": "string", "minLength": 1}
+_ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "content-type": {"const": "application/json"},
+    "ce_specversion": {"const": "1.0"},
+    "ce_id": {**_NAME, "description": "Of the event, unique; the same each time it is delivered"},
+    "ce_type": {**_NAME, "description": "Its name, as in renewals.InvoiceIssued"},
+    "ce_source": {"type": "string", "pattern": "^/billing/[a-z]+$", "description": "Its owner"},
+    "ce_subject": {**_NAME, "description": "Its stream"},
+    "ce_time": {"type": "string", "format": "date-time", "description": "When it was recorded, UTC, to microseconds"},
+    "ce_partitionkey": {**_NAME, "description": "Its account, and the key of the record"},
+    "ce_dataversion": {"type": "string", "pattern": "^[1-9][0-9]*$", "description": "Which version the body is in"},
+    "ce_revision": {"type": "string", "pattern": "^[0-9]+$", "description": "Its place in its stream, from 0"},
+    "ce_position": {**_POSITION, "description": "Its place in its owner's log; drop what is not beyond what you have"},
+    "ce_prevposition": {**_POSITION, "description": "Of the record before it in this partition, 0 for the first"},
+    "ce_effectiveon": {"type": "string", "format": "date", "description": "The day it is about, where the account is"},
+    "ce_correlationid": {**_NAME, "description": "The same in all that one request brought about"},
+    "ce_causationid": {**_NAME, "description": "The command or event that caused it"},
+    "ce_commandid": {**_NAME, "description": "The command that recorded it"},
+    "ce_requestdigest": {**_NAME, "description": "Of what the command asked for"},
+    "ce_actorid": {**_NAME, "description": "An opaque subject, never a name"},
+    "ce_actorrole": _NAME,
+    "ce_actorvia": {"type": "string", "enum": ["api", "portal", "policy", "clock", "cli"]},
+    "ce_traceparent": {**_NAME, "description": "W3C Trace Context; left out where there is none"},
+}
+# The JSON Schema of what `kafka_headers` writes, each value as text.
+HEADERS: dict[str, Any] = {
+    "title": "Headers",
+    "type": "object",
+    "properties": _ATTRIBUTES,
+    "required": [name for name in _ATTRIBUTES if name != "ce_traceparent"],
+}
+
+
 def from_kafka(headers: Iterable[tuple[str, bytes]], value: bytes, loads: Loads = json.loads) -> tuple[Envelope, int]:
     """The envelope in a Kafka record and its prevposition. Raises KeyError or ValueError on a foreign record."""
     of = {name: text.decode() for name, text in headers}

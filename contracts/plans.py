@@ -135,6 +135,8 @@ class EndReason(StrEnum):
 
 
 class PlanStarted(Body):
+    """A bundle begins with its base. money: the first term, charged at once."""
+
     bundle_id: Id
     family: Id
     line: PlanLine
@@ -173,6 +175,8 @@ class PlanEditScheduled(Body):
 
 
 class PlanEditDiscarded(Body):
+    """A scheduled edit will not happen."""
+
     bundle_id: Id
     change_id: Id
     line_id: Id
@@ -207,6 +211,8 @@ class PlanCycleChanged(Body):
 
 
 class CapacityPurchased(Body):
+    """A capacity is served from the event's effective date on, in the term of its base."""
+
     bundle_id: Id
     line: PlanLine
     money: Money
@@ -317,13 +323,15 @@ class RenewalRequoted(Body):
 
 
 class LicenceAssigned(Body):
-    """assignee: an opaque reference to a person kept elsewhere."""
+    """A licence of the plan is somebody's. assignee: an opaque reference to a person kept elsewhere."""
 
     bundle_id: Id
     assignee: Id
 
 
 class LicenceUnassigned(Body):
+    """A licence of the plan is free again."""
+
     bundle_id: Id
     assignee: Id
 
@@ -350,13 +358,15 @@ class TaxJurisdictionSet(TaxTerms):
 
 
 class PaymentMethodChanged(Body):
-    """token: the payment provider's name for a way to pay; nothing about the way itself is stored here."""
+    """The account pays in another way. token: the payment provider's name for a way to pay; nothing about the way
+    itself is stored here."""
 
     token: Id
 
 
 class AccountHoldPlaced(Body):
-    """invoice_id, amount_minor: of an unpaid hold, which lasts until the invoice is collected."""
+    """The account may not change what it buys. invoice_id, amount_minor: of an unpaid hold, which lasts until the
+    invoice is collected."""
 
     hold: Hold
     invoice_id: Id | None
@@ -364,26 +374,31 @@ class AccountHoldPlaced(Body):
 
 
 class AccountHoldLifted(Body):
+    """The account may change again what this hold kept it from."""
+
     hold: Hold
     invoice_id: Id | None
 
 
 class BillingContactChanged(Body):
-    """record: names an erasable record kept beside the log, which alone holds the name, mail and address; None: the
-    contact was removed, and its record erased."""
+    """Another person is the account's contact, or nobody is. record: names an erasable record kept beside the log,
+    which alone holds the name, mail and address; None: the contact was removed, and its record erased."""
 
     contact: Id
     record: Id | None
 
 
 class BillingRoleGranted(Body):
-    """subject: the opaque subject of a token. It holds one role in an account: a new one takes the old one's place."""
+    """Somebody may act in the account. subject: the opaque subject of a token. It holds one role in an account: a
+    new one takes the old one's place."""
 
     subject: Id
     role: BillingRole
 
 
 class BillingRoleRevoked(Body):
+    """Who held it has no role in the account any more."""
+
     subject: Id
     role: BillingRole
 

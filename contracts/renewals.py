@@ -190,11 +190,13 @@ class AccountRestored(Body):
 
 
 class InvoiceIssued(Body):
+    """An invoice is final: what it says stays."""
+
     invoice: Invoice
 
 
 class PaymentSucceeded(Body):
-    """reference: the payment provider's, for this attempt."""
+    """What was due of an invoice is paid. reference: the payment provider's, for this attempt."""
 
     invoice_id: Id
     attempt: Annotated[int, Field(ge=1)]
@@ -203,7 +205,7 @@ class PaymentSucceeded(Body):
 
 
 class PaymentFailed(Body):
-    """next_try_on: None after the last one (DOMAIN B16)."""
+    """The payment provider refused. next_try_on: None after the last one (DOMAIN B16)."""
 
     invoice_id: Id
     attempt: Annotated[int, Field(ge=1)]

@@ -365,6 +365,55 @@ def topics() -> None:
     typer.echo(f"With {settings.partitions} partitions each: {', '.join(made)}.")
 
 
+contracts = typer.Typer(no_args_is_help=True, help="What other teams read: written, compared, released.")
+app.add_typer(contracts, name="contracts")
+
+
+@contracts.command("write")
+def write_contracts() -> None:
+    """Write the JSON Schemas and the AsyncAPI document anew from the models.
+
+    Example:
+
+      billing contracts write
+    """
+    from deploy.local.contracts import write
+
+    for name in write():
+        typer.echo(name)
+
+
+@contracts.command("check")
+def check_contracts() -> None:
+    """Refuse what breaks consumers of the last released schemas, or the replay of what is stored; ends with 1 then.
+
+    Example:
+
+      billing contracts check
+    """
+    from deploy.local.contracts import check, news
+
+    if found := check():
+        raise SystemExit("\n".join(found))
+    typer.echo("\n".join(["Nothing breaks.", *(f"new or compatible: {name}" for name in news())]))
+
+
+@contracts.command("release")
+def release_contracts() -> None:
+    """Make today's schemas the ones that are compared with. The number is __version__ in contracts/__init__.py.
+
+    Example:
+
+      billing contracts release
+    """
+    from deploy.local.contracts import NotReleased, release
+
+    try:
+        typer.echo(f"Released {release()}.")
+    except NotReleased as refused:
+        raise SystemExit(str(refused)) from None
+
+
 @app.command()
 def secrets(
     folder: Annotated[Path, typer.Argument(help="Where to; what is there already stays as it is.")],

@@ -17,7 +17,7 @@ from contracts.plan_actions import Privilege
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import account_reads, device_reads, openapi, reads, why
+from . import account_reads, device_reads, event_documents, openapi, reads, why
 from .account_commands import BILLING
 from .addresses import checked
 from .as_of import PARAMETER
@@ -91,6 +91,9 @@ def routes() -> list[Route]:
         Address(CLOCK, read_clock, methods=["GET"]),
         Address(CLOCK, move_clock, methods=["POST"]),
         Address("/openapi.json", _openapi, methods=["GET"]),
+        Address(event_documents.ASYNCAPI, event_documents.read_asyncapi, methods=["GET"]),
+        Address(event_documents.SCHEMA, event_documents.read_schema, methods=["GET"]),
+        Address(event_documents.ENVELOPE, event_documents.read_envelope_schema, methods=["GET"]),
         Address("/", _landing, methods=["GET"]),
     ]
 
@@ -121,6 +124,7 @@ async def _landing(request: Request) -> Response:
     listed = {
         "service": "Plans and Billing",
         "openapi": "/openapi.json",
+        "asyncapi": event_documents.ASYNCAPI,
         "health": "/health/ready",
         "metrics": "/metrics",
         "authentication": "Authorization: Bearer <token>",

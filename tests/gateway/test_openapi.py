@@ -22,7 +22,9 @@ DOCUMENT: dict[str, Any] = orjson.loads(orjson.dumps(openapi.document()))
 OPERATIONS = {
     (method, path): operation for path, of_path in DOCUMENT["paths"].items() for method, operation in of_path.items()
 }
-OWN = {("get", "/"), ("get", "/openapi.json")}
+# Documents about what is served, and no operations of it.
+EVENTS = {"/events/asyncapi.json", "/events/schemas/{name}/{version}.json", "/events/schemas/{name}.json"}
+OWN = {("get", "/"), ("get", "/openapi.json"), *(("get", path) for path in EVENTS)}
 
 
 def references(part: Any) -> set[str]:

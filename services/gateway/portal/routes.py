@@ -4,7 +4,7 @@ from starlette.routing import Route
 
 from services.gateway.routes import Address
 
-from . import account_pages, assets, changes, comparing, device_pages, entrance, plan_pages, words
+from . import account_pages, assets, changes, comparing, device_pages, entrance, event_pages, plan_pages, words
 from .visits import Page, visited
 
 PAGES: dict[str, tuple[Page, str]] = {
@@ -56,5 +56,7 @@ def portal_routes() -> list[Route]:
         Address(entrance.DONE, entrance.signed_in, methods=["GET"]),
         Address("/sign-out", entrance.sign_out, methods=["POST"]),
         Address("/signed-out", entrance.signed_out, methods=["GET"]),
+        Address("/events", event_pages.catalogue, methods=["GET"]),
+        Address("/events/{name}", event_pages.event, methods=["GET"]),
         Address("/static/{name}", assets.serve, methods=["GET"]),
     ]

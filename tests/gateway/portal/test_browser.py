@@ -139,6 +139,9 @@ def test_every_question_of_the_faq(visits: Any, user: str, size: tuple[int, int]
     for path in ("payment-history", "billing-management", "history", "order-devices"):
         page.goto(f"/a/acme/{path}")
         sound(page)
+    for path in ("/events", "/events/plans.PriceBookPublished"):
+        page.goto(path)
+        sound(page)
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
