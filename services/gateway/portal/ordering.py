@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from contracts.plan_actions import Privilege
+
 from .api import Members, Problem
 from .visits import Visit
 
@@ -50,7 +52,8 @@ async def place(visit: Visit, order: Order) -> Response:
         again = replace(order, wish=wish)
         changed = [(name, seen.get(name, "—"), now) for name, now in order.seen.items() if seen.get(name) != now]
         changed += [(name, then, "—") for name, then in seen.items() if name not in order.seen]
-        stale = {"title": problem.document["title"], "changed": changed}
+        events = await _meanwhile(visit, order, visit.form.get("revision", ""))
+        stale = {"title": problem.document["title"], "changed": changed, "events": events}
         if problem.code not in AGAIN:
             status = int(problem.document["status"])
             return _page(visit, again, None, problem.document, status, stale if seen and changed else None)
@@ -84,6 +87,16 @@ def facts_of(card: Members) -> dict[str, str]:
     facts["Status"] = str(card["status"]).replace("_", " ")
     facts["Renews every"] = {"monthly": "month", "annual": "year"}.get(card["cycle"], "never")
     return facts
+
+
+async def _meanwhile(visit: Visit, order: Order, revision: str) -> list[Members]:
+    """What happened to the plan since a revision, and who did it, for those who may know; the oldest first."""
+    bundle = order.ids.get("bundle_id")
+    if bundle is None or not revision.isdigit() or Privilege.AUDIT_READ not in visit.held():
+        return []
+    entries = (await visit.api.read("/history"))["entries"]
+    of_plan = [each for each in reversed(entries) if each["stream"] == f"plan-{bundle}"]
+    return [each for each in of_plan if each["revision"] > int(revision)]
 
 
 def _told(text: str | None) -> Members:

@@ -204,6 +204,24 @@ async def test_a_stale_quote_shows_the_new_one_and_what_the_other_editor_did(ope
     assert "<strong>Workplace Pro</strong>: 4 → 5" in answer.text
 
 
+@pytest.mark.parametrize(("user", "may_know"), [("editor", False), ("overseer", True)])
+async def test_who_changed_the_plan_meanwhile_is_told_to_who_may_know(
+    opened: Gateway, user: str, may_know: bool
+) -> None:
+    history = started()
+    await opened.show(history)
+    history.do("acme", AssignLicence(**asked("b1", history), assignee="person-1"))
+    history.do("acme", EditPlan(**asked("b1", history, quantity=6)))
+    await opened.show(history)
+    opened.plans.answer = lambda _: answers({"code": "quote_stale", "status": 409, "title": "x", "detail": "y"}, 409)
+    form = {"wish": '{"quantity":8}', "seen": "{}", "quote_token": "quote-1", "key": "key-1", "revision": "1"}
+    text = (await Visitor(opened, user).send(f"{PLAN}/edit", form)).text
+    told = text.partition("Somebody else has changed this plan meanwhile")[2]
+    assert ("Plan edited: Workplace Pro from 5 to 6" in told) == may_know
+    assert ("user-1" in told) == may_know
+    assert "Licence assigned" not in told  # that is what the visitor saw
+
+
 async def test_a_refused_order_says_what_to_do_and_offers_no_button(opened: Gateway) -> None:
     problem = {
         "code": "licences_assigned",
