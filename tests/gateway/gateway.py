@@ -90,12 +90,15 @@ class Following:
 
 @dataclass
 class Log:
-    """The end of an owner's log that the read models have not taken in. away: it cannot be asked."""
+    """An owner's log, as its feed has it. away: it cannot be asked. stalls: it never answers."""
 
     events: list[Envelope] = field(default_factory=list)
     away: bool = False
+    stalls: bool = False
 
     async def head(self) -> int:
+        if self.stalls:
+            await asyncio.Event().wait()
         if self.away:
             raise FeedUnavailable("it is away")
         return self.events[-1].position if self.events else 0

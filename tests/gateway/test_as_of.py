@@ -158,6 +158,14 @@ async def test_what_the_read_models_have_not_taken_in_is_part_of_the_past(shown:
     assert (await then(shown, "2026-03-31"))["licences"]["total"] == 9
 
 
+async def test_an_owner_that_does_not_answer_is_waited_for_so_long(
+    shown: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "ASK_S", 0.05)
+    shown.logs[Owner.DEVICES].stalls = True
+    assert problem(await shown.get(f"{CARD}?as_of=2026-03-30")) == (503, "log_unavailable")
+
+
 async def test_with_an_owner_away_nobody_can_say_that_nothing_is_missing(shown: Gateway) -> None:
     shown.logs[Owner.DEVICES].away = True
     answer = await shown.get(f"{CARD}?as_of=2026-03-30")
