@@ -125,7 +125,7 @@ async def open_database(address: str, unavailable: type[Exception] = DatabaseUna
         min_size=1,
         max_size=CONNECTIONS,
         timeout=POOL_TIMEOUT_S,
-        reconnect_timeout=0,  # whoever asks next tries anew: the pool's own tries grow as far apart as the outage is long
+        reconnect_timeout=0,  # whoever asks next tries anew: the pool's own tries grow apart
         open=False,
     )
     await pool.open()

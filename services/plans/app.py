@@ -20,6 +20,7 @@ from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
+from services.chassis.notary import router as audit_router
 from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 from services.chassis.shared_checkpoints import open_checkpoints
@@ -54,7 +55,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
             BundleIndex.open(store, settings.data_dir / "bundles.sqlite3") as index,
             RoleIndex.open(store, settings.data_dir / "roles.sqlite3") as roles,
             open_records(settings) as records,
-            relaying(Owner.PLANS, store, settings, checks, metrics),
+            relaying(Owner.PLANS, store, settings, checks, metrics) as notary,
             aiohttp.ClientSession() as session,
         ):
             application = Application(
@@ -94,11 +95,12 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                         "accounts": billing,
                         "roles": roles,
                         "store": store,
+                        "notary": notary,
                         "consumer": consumer,
                         "settler": settler,
                     }
 
     feed = feed_router(lambda request: request.state.store, Owner.PLANS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    routers = [router, account_routes.router, feed, parked.router, due.router]
+    routers = [router, account_routes.router, feed, parked.router, due.router, audit_router]
     return create_app("plans", lifespan, routers, authenticator, checks, metrics)
