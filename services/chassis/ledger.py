@@ -7,7 +7,6 @@ each what is not there yet. Rows are read in short steps, because a reader keeps
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,18 +92,16 @@ class Ledger:
         return last or (0, START)
 
     def row(self, number: int) -> Row | None:
-        return next(self._rows("number = ?", number), None)
+        return next(iter(self._rows("number = ?", number)), None)
 
     def rows_of(self, event_id: str) -> list[Row]:
         """Looks through all of it: for what is asked seldom."""
-        return list(self._rows("event_id = ?", event_id))
+        return self._rows("event_id = ?", event_id)
 
-    def rows(self) -> Iterator[Row]:
-        """From the first one on."""
-        number = -1
-        while chunk := list(self._rows(f"number > ? ORDER BY number LIMIT {CHUNK}", number)):
-            yield from chunk
-            number = chunk[-1].number
+    def rows(self, size: int) -> Iterator[Row]:
+        """The first `size`."""
+        for number in range(0, size, CHUNK):
+            yield from self._rows("number >= ? AND number < ? ORDER BY number", number, min(number + CHUNK, size))
 
     def node(self, level: int, number: int) -> bytes:
         """Raises LookupError for a subtree that is not complete."""
@@ -126,10 +123,9 @@ class Ledger:
         completed = self._tree.add(leaf_hash(now))[1:]
         self._db.executemany("INSERT INTO nodes VALUES (?, ?, ?)", completed)
 
-    def _rows(self, where: str, value: object) -> Iterator[Row]:
-        with closing(self._db.execute(f"SELECT {_COLUMNS} FROM events WHERE {where}", (value,))) as found:
-            for each in found:
-                yield Row(*each)
+    def _rows(self, where: str, *values: object) -> list[Row]:
+        found = self._db.execute(f"SELECT {_COLUMNS} FROM events WHERE {where}", values).fetchall()
+        return [Row(*each) for each in found]
 
 
 def owner_of(record: Record) -> str:

@@ -44,7 +44,8 @@ class Office:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.heads, self.key = folder, folder / "heads", folder / "key.pem"
-        self.key.write_bytes(heads.new_key())
+        if not self.key.exists():
+            self.key.write_bytes(heads.new_key())
         self.clock = Calendar()
 
     @property
@@ -110,7 +111,7 @@ async def test_a_head_says_what_the_log_is_whatever_engine_keeps_it(store: Event
     assert heads.is_signed(head, heads.public_key(office.key))
     assert [each.previous for each in office.signed()] == ["", office.signed()[0].digest()]
     with closing(Ledger.read(office.ledger)) as ledger:
-        rows = list(ledger.rows())
+        rows = list(ledger.rows(210))
     assert {row.account: row.link for row in rows} == links
     assert [(row.position, row.stream, row.revision, row.type, row.event_id) for row in rows] == [
         (record.position, record.stream, record.revision, record.type, record.event_id) for record in log
@@ -172,7 +173,7 @@ async def test_two_notaries_of_one_log_and_ledger_are_harmless(office: Office) -
     assert [head.size for head in office.signed()] == [40, 80, 120, 160, 200, 240]
     assert office.signed()[-1].root == counted_anew(await everything(store))[0]
     with closing(Ledger.read(office.ledger)) as ledger:
-        assert [row.number for row in ledger.rows()] == list(range(240))
+        assert [row.number for row in ledger.rows(240)] == list(range(240))
 
 
 async def test_nothing_is_signed_that_contradicts_what_was(office: Office) -> None:
