@@ -318,6 +318,28 @@ def check_proof(
     run_check(file, key)
 
 
+@audit.command("export")
+def export_history(
+    account: Annotated[str, typer.Option(help="The account.")] = "acme",
+    form: Annotated[str, typer.Option("--format", help="csv, for a spreadsheet; or jsonl, with hashes.")] = "csv",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output if left out.")] = None,
+    user: Annotated[str, typer.Option(help="The demo user who asks.")] = "aude",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Write an account's history, the newest event first, with who did it, what caused it and what it says.
+
+    Examples:
+
+      billing audit export --account acme -o acme.csv
+
+      billing audit export --account acme --format jsonl -o acme.jsonl
+    """
+    from deploy.local.audit_export import export as run_export
+    from deploy.local.folder import Folder
+
+    run_export(Folder(data_dir), account, form, user, output)
+
+
 bulk = typer.Typer(no_args_is_help=True, help="Change many plans of an account with one file.")
 app.add_typer(bulk, name="bulk")
 Account = Annotated[str, typer.Option(help="The account.")]

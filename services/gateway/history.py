@@ -18,7 +18,7 @@ from .reads import admitted, as_response, unless_known
 
 PAGE = 50
 MOST = 200
-_END = "~"  # after every instant
+END = "~"  # after every instant
 
 Members = dict[str, Any]
 
@@ -26,7 +26,7 @@ Members = dict[str, Any]
 async def read_history(request: Request) -> Response:
     """The newest first. limit: up to MOST. before: as the answer before said in `next`."""
     of = await admitted(request, of_renewals=True, privilege=Privilege.AUDIT_READ)
-    limit, before = _limit(request.query_params), request.query_params.get("before", _END)
+    limit, before = _limit(request.query_params), request.query_params.get("before", END)
     if not before.isascii() or len(before) > 128 or not before.isprintable():
         raise _malformed("before", "what the answer before said in `next`")
     mine = history.prefix(of.account_id)

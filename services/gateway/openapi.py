@@ -37,6 +37,7 @@ from .commands import COMMANDS
 from .device_commands import LEASES, ORDERS
 from .entitlements import Entitlements
 from .examples import ANSWERS
+from .exports import MEDIA_TYPES
 from .forwarded import ACCOUNT, Forwarded
 from .upcoming import MOST_MONTHS, UpcomingCharges
 
@@ -113,6 +114,13 @@ _MONTHS = {
     "name": "months",
     "description": "How far to look ahead.",
     "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MONTHS, "default": 12},
+}
+_EXPORTED: dict[str, Document] = {
+    "csv": {"type": "string"},
+    "jsonl": {
+        "allOf": [{"$ref": "#/components/schemas/HistoryEntry"}],
+        "properties": {"hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+    },
 }
 _IDEMPOTENCY_KEY = {
     "in": "header",
@@ -204,6 +212,7 @@ def document() -> Document:
     for command in COMMANDS:
         paths.setdefault(command.path, {})[command.method.lower()] = _command(command)
     paths |= bulk_paths(_path_parameters(BULK), _IDEMPOTENCY_KEY, READ, _failures)
+    paths |= {path: {"get": _export(path, media_type)} for path, media_type in MEDIA_TYPES.items()}
     paths[CLOCK] = {"get": _read_clock(), "post": _move_clock()}
     return {
         "openapi": "3.1.0",
@@ -242,6 +251,23 @@ def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Se
             "200": _success(summary, answer, ("ETag", "X-Correlation-Id")),
             "304": {"description": "The caller has this answer already", "headers": {"ETag": _HEADERS["ETag"]}},
             **_failures((*READ, *codes)),
+        },
+    }
+
+
+def _export(path: str, media_type: str) -> Document:
+    form = path.rpartition(".")[2]
+    return {
+        "tags": ["reads"],
+        "operationId": f"export_history_{form}",
+        "summary": f"What happened to an account, the newest first, as a file ({form})",
+        "parameters": [*_path_parameters(path), _MIN_POSITION],
+        "responses": {
+            "200": {
+                "description": "One line per event; in JSON Lines, a last line says that it is whole",
+                "content": {media_type.partition(";")[0]: {"schema": _EXPORTED[form]}},
+            },
+            **_failures(READ),
         },
     }
 

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import account_reads, device_reads, openapi, reads
+from . import account_reads, device_reads, exports, openapi, reads
 from .account_commands import BILLING
 from .addresses import checked
 from .bulk.routes import BULK, export, take_in
@@ -62,6 +62,9 @@ READS: dict[str, Handler] = {
 }
 
 
+EXPORTS: dict[str, Handler] = {exports.CSV: exports.export_csv, exports.JSONL: exports.export_jsonl}
+
+
 class Address(Route):
     """A route that says which one it is, as FastAPI's own do: requests are counted by it."""
 
@@ -75,6 +78,7 @@ def routes() -> list[Route]:
     return [
         *(Address(path, read, methods=["GET"]) for path, read in READS.items()),
         *(Address(command.path, _forwarding(command), methods=[command.method]) for command in COMMANDS),
+        *(Address(path, exported, methods=["GET"]) for path, exported in EXPORTS.items()),
         Address(BULK, export, methods=["GET"]),
         Address(BULK, take_in, methods=["POST"]),
         Address(CLOCK, read_clock, methods=["GET"]),

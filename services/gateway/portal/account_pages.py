@@ -9,6 +9,7 @@ from contracts.account_actions import BillingRole
 from contracts.billing_management import CONTACTS
 from contracts.plan_actions import Privilege
 from contracts.problems import Refused
+from services.gateway.exports import export_csv, export_jsonl
 
 from .api import Members
 from .visits import Visit
@@ -94,6 +95,14 @@ async def history(visit: Visit) -> Response:
         asked = {"before": visit.asked["before"]} if visit.asked.get("before") else {}
         found = await visit.api.read("/history", asked)
     return visit.page("history.html", title="History", here="history", found=found)
+
+
+async def history_csv(visit: Visit) -> Response:
+    return await export_csv(visit.api.inner("GET", b"", {}, {}))
+
+
+async def history_jsonl(visit: Visit) -> Response:
+    return await export_jsonl(visit.api.inner("GET", b"", {}, {}))
 
 
 async def _changed(visit: Visit, command: str, body: Members, **ids: str) -> Response:

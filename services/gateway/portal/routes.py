@@ -33,6 +33,8 @@ PAGES: dict[str, tuple[Page, str]] = {
     "contacts": (account_pages.change_contact, "POST"),
     "roles": (account_pages.change_role, "POST"),
     "history": (account_pages.history, "GET"),
+    "history.csv": (account_pages.history_csv, "GET"),
+    "history.jsonl": (account_pages.history_jsonl, "GET"),
     "changes": (changes.changes, "GET"),
 }
 
