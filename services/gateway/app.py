@@ -26,6 +26,7 @@ from .portal.sessions import Sealer
 from .portal.sign_in import SignIn
 from .postgres_read_store import open_postgres_read_store
 from .read_store import ReadStore, ReadStoreUnavailable
+from .readings import Readings
 from .reads import Reads, unavailable
 from .routes import routes
 from .settings import GatewaySettings
@@ -62,11 +63,13 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                 owners = [SettlingOwner(owner, url, session, token) for owner, url in urls.items()]
                 mover = Mover(clock, owners, consumer.catch_up)
             async with consuming(consumer, metrics), moving(mover):
+                forwarders = {owner: Forwarder(session, url, owner) for owner, url in urls.items()}
                 yield {
                     "consumer": consumer,
                     "mover": mover,
+                    "readings": Readings(forwarders[Owner.PLANS]),
                     "reads": Reads(store, waiter, clock),
-                    "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
+                    "forwarders": forwarders,
                 }
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)

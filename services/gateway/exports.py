@@ -18,12 +18,14 @@ from starlette.responses import Response, StreamingResponse
 
 from contracts.money import Currency
 from contracts.plan_actions import Privilege
+from contracts.plans import HistoryWay
 
 from .cards import opened
 from .csv_cells import plain
 from .forwarded import ACCOUNT
 from .history import END, entry
 from .projections import history
+from .readings import Readings
 from .reads import Asked, admitted
 
 CSV, JSONL = f"{ACCOUNT}/history.csv", f"{ACCOUNT}/history.jsonl"
@@ -45,12 +47,15 @@ async def export_jsonl(request: Request) -> Response:
     return await _exported(request, JSONL)
 
 
-async def _exported(request: Request, form: str) -> Response:
+async def _exported(request: Request, path: str) -> Response:
     of = await admitted(request, of_renewals=True, privilege=Privilege.AUDIT_READ)
-    name = f"{of.account_id}-history.{form.rpartition('.')[2]}"
+    form = path.rpartition(".")[2]
+    readings: Readings = request.state.readings
+    await readings.record(request, of, HistoryWay(form))
+    name = f"{of.account_id}-history.{form}"
     headers = {"Cache-Control": "private, no-store", "Content-Disposition": f'attachment; filename="{name}"'}
-    lines = as_csv(_pages(of)) if form == CSV else as_jsonl(_pages(of))
-    return StreamingResponse(lines, media_type=MEDIA_TYPES[form], headers=headers)
+    lines = as_csv(_pages(of)) if path == CSV else as_jsonl(_pages(of))
+    return StreamingResponse(lines, media_type=MEDIA_TYPES[path], headers=headers)
 
 
 async def as_csv(pages: Entries) -> AsyncGenerator[bytes, None]:

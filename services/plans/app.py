@@ -25,7 +25,7 @@ from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 from services.chassis.shared_checkpoints import open_checkpoints
 
-from . import account, account_routes, catalogue, plan
+from . import account, account_routes, catalogue, plan, readings
 from .application import BOOK, Application
 from .billing_management import BillingAccounts
 from .bundle_index import BundleIndex
@@ -33,6 +33,7 @@ from .calendar import Edits, Endings, Requotes, Warnings
 from .personal import open_records
 from .quotes import QuoteTokens
 from .reactions import RenewalReactions
+from .readings import Readings
 from .role_index import RoleIndex
 from .routes import router
 from .settings import PlansSettings
@@ -93,6 +94,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                     yield {
                         "application": application,
                         "accounts": billing,
+                        "readings": Readings(CommandHandler(store, readings.evolve), application.accounts, clock),
                         "roles": roles,
                         "store": store,
                         "notary": notary,
