@@ -72,8 +72,7 @@ class Notary:
     async def sign(self) -> Head | None:
         """The head of the log as it is now, signed; None of an empty log. Raises what CANNOT_SIGN names."""
         async with self._turn:
-            await self._catch_up()
-            return await self._in_thread(self._signed)
+            return await self._in_thread(self._signed, await self._read_up())
 
     async def close(self) -> None:
         if self._ledger:
@@ -82,8 +81,15 @@ class Notary:
 
     async def _look(self) -> None:
         async with self._turn:
-            await self._catch_up()
-            await self._in_thread(self._signed_today)
+            last = await self._read_up()
+            if last is None or last.signed_at[:10] < instant(self._clock.now())[:10]:
+                await self._in_thread(self._signed, last)
+
+    async def _read_up(self) -> Head | None:
+        """The last head, and the ledger up to the log's end: in this order, for another one of us may sign meanwhile
+        what is not in our ledger yet."""
+        await self._catch_up()
+        return await self._in_thread(self._last)
 
     async def _catch_up(self) -> None:
         if self._ledger is None:
@@ -102,15 +108,9 @@ class Notary:
         if batch:
             await self._in_thread(ledger.take_in, batch)
 
-    def _signed_today(self) -> None:
-        last = self._last()
-        if last is None or last.signed_at[:10] < instant(self._clock.now())[:10]:
-            self._signed()
-
-    def _signed(self) -> Head | None:
+    def _signed(self, last: Head | None) -> Head | None:
         assert self._ledger is not None
-        signer = heads.Signer.from_file(self._key)
-        last, (size, position) = self._last(), self._ledger.end()
+        signer, (size, position) = heads.Signer.from_file(self._key), self._ledger.end()
         if last:
             self._check(last, size)
         if not size or (last and last.size == size):

@@ -5,26 +5,35 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
 
 from contracts.audit import Head
 from contracts.canonical import BEGINNING, account_of, link
 from contracts.envelope import Record
 from contracts.merkle import Growing, leaf_hash
 from contracts.topics import Owner
+from services.audit.signed_heads import believed
 from services.chassis import heads
+from services.chassis.auth import Authenticator
 from services.chassis.event_store import EventStore
+from services.chassis.http import create_app
 from services.chassis.ledger import CHUNK, Ledger
 from services.chassis.memory_store import MemoryEventStore
-from services.chassis.notary import Disagrees, Notary, notarising
+from services.chassis.metrics import Metrics
+from services.chassis.notary import Disagrees, Notary, notarising, router
 from services.chassis.sqlite_store import SqliteEventStore
 from tests.doubles.kurrentdb import KurrentDouble
 
 from . import kurrent
 from .accounts import happens
 from .event_store_contract import everything
+from .test_feed import ISSUED_BY, served, token
+from .tokens import AUDIENCE, ISSUER
 
 DAY = timedelta(days=1)
 
@@ -174,6 +183,45 @@ async def test_two_notaries_of_one_log_and_ledger_are_harmless(office: Office) -
     assert office.signed()[-1].root == counted_anew(await everything(store))[0]
     with closing(Ledger.read(office.ledger)) as ledger:
         assert [row.number for row in ledger.rows(240)] == list(range(240))
+
+
+async def test_two_notaries_on_two_machines_are_harmless(office: Office) -> None:
+    """Each with a ledger of its own; one may sign what the other has not read yet."""
+    store = MemoryEventStore()
+    async with office.signing(store) as one, office.signing(store, office.folder / "other.sqlite3") as other:
+        for seed in range(12):
+            await asyncio.gather(one.sign(), happens(store, 30, seed=seed), other.sign())
+        await one.sign()
+    signed, wrong = believed(office.heads, "plans", heads.public_key(office.key))
+    log = await everything(store)
+    assert wrong == []
+    assert [head.root for head in signed] == [counted_anew(log[: head.size])[0] for head in signed]
+    assert signed[-1].size == len(log)
+
+
+async def test_an_auditor_of_everything_has_a_head_signed_over_http(office: Office) -> None:
+    store = MemoryEventStore()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Notary]]:
+        async with office.signing(store) as notary:
+            yield {"notary": notary}
+
+    authenticator = Authenticator(str(ISSUED_BY.jwks_file(office.folder)), ISSUER, AUDIENCE)
+    app = create_app("plans", lifespan, [router], authenticator, {}, Metrics())
+    async with served(app) as url, aiohttp.ClientSession(url) as session:
+
+        async def asked(role: str) -> tuple[int, Any]:
+            async with session.post("/audit/heads", headers={"Authorization": f"Bearer {token(role)}"}) as answer:
+                return answer.status, await answer.json(content_type=None)
+
+        assert await asked("auditor") == (200, {"head": None, "trouble": ""})
+        await happens(store, 5)
+        status, said = await asked("auditor")
+        assert (status, said) == (200, {"head": office.signed()[0].model_dump(), "trouble": ""})
+        assert (await asked("editor"))[0] == 403
+        office.key.write_bytes(b"no key")
+        assert "cannot be read as a private key" in (await asked("auditor"))[1]["trouble"]
 
 
 async def test_nothing_is_signed_that_contradicts_what_was(office: Office) -> None:
