@@ -36,6 +36,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     "plans.PaymentMethodChanged": plans.PaymentMethodChanged,
     "plans.AccountHoldPlaced": plans.AccountHoldPlaced,
     "plans.AccountHoldLifted": plans.AccountHoldLifted,
+    "plans.HistoryRead": plans.HistoryRead,
     "plans.BillingContactChanged": plans.BillingContactChanged,
     "plans.BillingRoleGranted": plans.BillingRoleGranted,
     "plans.BillingRoleRevoked": plans.BillingRoleRevoked,

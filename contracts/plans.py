@@ -343,6 +343,19 @@ class AccountOpened(Body):
     time_zone: str
 
 
+class HistoryWay(StrEnum):
+    PAGE = "page"
+    CSV = "csv"
+    JSONL = "jsonl"
+    EVENTS = "events"
+
+
+class HistoryRead(Body):
+    """The event's actor read the account's history: once a day for each way to, however often they do."""
+
+    way: HistoryWay
+
+
 class TaxTerms(Body):
     """Where an account is taxed for terms that begin on effective_from or later, until other terms take effect: a
     region of the tax table, None: nowhere. exemption: a reference to the certificate that frees it of tax there."""

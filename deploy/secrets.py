@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from services.chassis.heads import new_key, public_text
+
 from .local.issuer import SERVICES, USERS, DevelopmentIssuer
 
 ENGINES = ("kafka", "kurrentdb", "postgres")
@@ -32,6 +34,8 @@ def make(folder: Path) -> None:
     for user in ("operator", *SERVICES):
         _once(folder / f"kafka_password_{user}", _password)
     _once(folder / "quote_secret", _password)
+    _once(folder / "audit_key.pem", lambda: new_key().decode())
+    _once(folder / "audit.pem", lambda: public_text(folder / "audit_key.pem").decode())  # for auditors
     kurrentdb = _once(folder / "kurrentdb_password", _password)
     postgres = _once(folder / "postgres_password", _password)
     trusted = "/run/secrets/ca.pem"

@@ -234,6 +234,134 @@ def rebuild(
     raise SystemExit(command(Folder(data_dir), compare))
 
 
+audit = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="""Prove that no event was ever changed, removed, inserted or moved.
+
+    Each owner keeps a ledger of its log's hashes, and signs the log's head every day into a folder outside the store.
+    With the public key and that folder, kept where nobody can write who can write to the store, anybody can tell.
+    """,
+)
+app.add_typer(audit, name="audit")
+Heads = Annotated[Path | None, typer.Option(help="The folder of signed heads; the portal's if left out.")]
+Key = Annotated[Path | None, typer.Option(help="PEM of the public key; the portal's if left out.")]
+Ledgers = Annotated[Path | None, typer.Option(help="The folder of ledgers; the portal's if left out.")]
+
+
+@audit.command()
+def verify(
+    owner: Annotated[str | None, typer.Option(help="plans, devices or renewals; all if left out.")] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="What `billing replay` wrote, or an owner's .sqlite3; the running services if left out."),
+    ] = None,
+    heads: Heads = None,
+    ledgers: Ledgers = None,
+    key: Key = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Count the log anew and compare it with ledger and signed heads; ends with 1 when they do not agree.
+
+    Names the first event that was edited, removed, inserted or moved. A tail that was cut shows beside a head that knew
+    it. Where the ledger was rewritten too, the heads say between which days; where all agree, nothing was changed up to
+    the last head. Believe only heads and a key that were kept elsewhere.
+
+    Examples:
+
+      billing audit verify                                       the portal that runs here
+
+      billing replay -o log.jsonl && billing audit verify --log log.jsonl --heads /mnt/heads --key audit.pem
+
+      billing audit verify --log .data/plans/plans.sqlite3       a file, its service stopped or not
+    """
+    from contracts.topics import Owner
+    from deploy.local.audit import Sources
+    from deploy.local.audit import verify as run_verify
+    from deploy.local.folder import Folder
+
+    named = owner or (log.stem if log and log.suffix == ".sqlite3" else None)
+    try:
+        owners = [Owner(named)] if named else list(Owner)
+    except ValueError:
+        raise SystemExit(f"There is no owner {named!r}: say --owner plans, devices or renewals.") from None
+    raise SystemExit(run_verify(Sources(Folder(data_dir), log, ledgers, heads, key), owners))
+
+
+@audit.command()
+def sign(data_dir: DataDir = DATA_DIR) -> None:
+    """Have every owner sign the head of its log now, instead of tomorrow.
+
+    Example:
+
+      billing audit sign
+    """
+    from deploy.local.audit import sign as run_sign
+    from deploy.local.folder import Folder
+
+    raise SystemExit(run_sign(Folder(data_dir)))
+
+
+@audit.command()
+def prove(
+    event_id: Annotated[str, typer.Argument(help="As History and the feed name it.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output if left out.")] = None,
+    heads: Heads = None,
+    ledgers: Ledgers = None,
+    key: Key = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Write a proof that an event is in the log that was signed: a few kB, however long the log is.
+
+    Example:
+
+      billing audit prove 5f0e4a52-0d5c-5f3e-8f0a-0f8f6a1d2c11 -o proof.json
+    """
+    from deploy.local.audit import Sources
+    from deploy.local.audit import prove as run_prove
+    from deploy.local.folder import Folder
+
+    run_prove(Sources(Folder(data_dir), None, ledgers, heads, key), event_id, output)
+
+
+@audit.command("check-proof")
+def check_proof(
+    file: Annotated[Path, typer.Argument(help="What `billing audit prove` wrote.")],
+    key: Annotated[Path, typer.Option(help="PEM of the public key.")],
+) -> None:
+    """Check a proof with the public key and nothing else; ends with 1 when it does not hold.
+
+    Example:
+
+      billing audit check-proof proof.json --key audit.pem
+    """
+    from deploy.local.audit import check_proof as run_check
+
+    run_check(file, key)
+
+
+@audit.command("export")
+def export_history(
+    account: Annotated[str, typer.Option(help="The account.")] = "acme",
+    form: Annotated[str, typer.Option("--format", help="csv, for a spreadsheet; or jsonl, with hashes.")] = "csv",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; standard output if left out.")] = None,
+    user: Annotated[str, typer.Option(help="The demo user who asks.")] = "aude",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Write an account's history, the newest event first, with who did it, what caused it and what it says.
+
+    Examples:
+
+      billing audit export --account acme -o acme.csv
+
+      billing audit export --account acme --format jsonl -o acme.jsonl
+    """
+    from deploy.local.audit_export import export as run_export
+    from deploy.local.folder import Folder
+
+    run_export(Folder(data_dir), account, form, user, output)
+
+
 bulk = typer.Typer(no_args_is_help=True, help="Change many plans of an account with one file.")
 app.add_typer(bulk, name="bulk")
 Account = Annotated[str, typer.Option(help="The account.")]

@@ -26,6 +26,8 @@ VENDORS = {
         "gateway/sqlite_read_store.py",
         "chassis/derived_file.py",
         "chassis/log_index.py",
+        "chassis/ledger.py",
+        "chassis/notary.py",
         "devices/plans_index.py",
         "devices/due_index.py",
         "plans/personal.py",

@@ -48,14 +48,16 @@ class Client:
                     return json.load(answer)
             except urllib.error.HTTPError as problem:
                 if problem.code != UNAVAILABLE or not tries_left:
-                    raise RequestFailed(f"{method} {path} was refused: {problem.code} {_code(problem)}") from None
+                    raise RequestFailed(
+                        f"{method} {path} was refused: {problem.code} {problem_code(problem)}"
+                    ) from None
             except OSError as error:
                 raise RequestFailed(f"{method} {self._url}{path} got no answer: {error}.") from None
             time.sleep(RETRY_AFTER_S)
         raise AssertionError("the last try returns or raises")
 
 
-def _code(problem: urllib.error.HTTPError) -> str:
+def problem_code(problem: urllib.error.HTTPError) -> str:
     text = problem.read(4096).decode(errors="replace")
     try:
         document = json.loads(text)

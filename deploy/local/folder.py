@@ -4,11 +4,13 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from services.chassis.heads import new_key, public_text
 
 SECRET_BYTES = 32
 
@@ -32,6 +34,20 @@ class Folder:
     @property
     def portal_secret(self) -> Path:
         return self.root / "portal.secret"
+
+    @property
+    def audit_heads(self) -> Path:
+        """Signed heads of every owner's log."""
+        return self.root / "audit-heads"
+
+    @property
+    def audit_key(self) -> Path:
+        return self.root / "audit.key.pem"
+
+    @property
+    def audit_public_key(self) -> Path:
+        """What heads and proofs are checked with."""
+        return self.root / "audit.pem"
 
     @property
     def clock(self) -> Path:
@@ -65,13 +81,11 @@ class Folder:
             os.close(lock)  # the lock is the kernel's: it goes with us, however we end
 
     def make_secrets(self) -> None:
-        """The keys that sign quotes and seal sessions: kept, so that both outlive a restart."""
+        """The keys that sign quotes and heads of logs, and seal sessions: kept, so that all outlive a restart."""
         for secret in (self.quote_secret, self.portal_secret):
-            if not secret.exists():
-                new = secret.with_suffix(".new")  # whole or not at all, however we end
-                with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                    file.write(secrets.token_hex(SECRET_BYTES).encode())
-                new.replace(secret)
+            _once(secret, lambda: secrets.token_hex(SECRET_BYTES).encode())
+        _once(self.audit_key, new_key)
+        self.audit_public_key.write_bytes(public_text(self.audit_key))
 
     def write_state(self, parts: dict[str, dict[str, Any]]) -> None:
         """Says where each part is: {name: {url, pid}}. For `billing status`, and for whoever looks for a process."""
@@ -88,3 +102,11 @@ class Folder:
                 f"No portal is running in the data folder {self.root}: start one with `billing run`."
             ) from None
         return state
+
+
+def _once(secret: Path, made: Callable[[], bytes]) -> None:
+    if not secret.exists():
+        new = secret.with_suffix(".new")  # whole or not at all, however we end
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(made())
+        new.replace(secret)

@@ -225,6 +225,8 @@ def _program(name: str, port: int, engines: Mapping[str, str], ports: Mapping[st
         "BILLING_DEVICES_URL": f"http://{HOST}:{ports['devices']}",
         "BILLING_RENEWALS_URL": f"http://{HOST}:{ports['renewals']}",
         "BILLING_CLOCK_FILE": str(folder.clock),
+        "BILLING_AUDIT_HEADS": str(folder.audit_heads),
+        "BILLING_AUDIT_KEY_FILE": str(folder.audit_key),
         "BILLING_TAX_RATES": str(TAX_RATES),
         "BILLING_LOG_FORMAT": "json",
     }

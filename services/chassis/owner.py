@@ -1,4 +1,4 @@
-"""What every service that owns events opens: its event store, and the relay that publishes it.
+"""What every service that owns events opens: its event store, its relay and its notary.
 
 BILLING_ROLE splits a service into replicas that answer commands (`api`) and a process that publishes (`relay`). With
 SQLite both live on one machine and one data folder, the relay reads the file only, and one `api` can have it open. With
@@ -15,10 +15,13 @@ from fastapi import FastAPI
 from contracts.topics import Owner
 
 from .auth import Authenticator
+from .clock import clock_of
 from .event_store import EventStore, StoreError, StoreUnavailable
 from .health import Check
 from .http import create_app
 from .metrics import Metrics
+from .notary import Notary, notarising
+from .notary import router as audit_router
 from .relay import Relay
 from .running import running
 from .settings import OwnerSettings
@@ -63,11 +66,12 @@ async def relaying(
     settings: OwnerSettings,
     checks: MutableMapping[str, Check],
     metrics: Metrics,
-) -> AsyncIterator[None]:
-    """A relay that runs meanwhile, unless that is another process's role. Kafka being away is told by metrics and logs;
-    it is no reason to refuse commands, so it makes only a process unready that has nothing else to do."""
+) -> AsyncIterator[Notary | None]:
+    """A relay that runs meanwhile, unless that is another process's role, and a notary if heads are to be signed. Kafka
+    being away is told by metrics and logs; it is no reason to refuse commands, so it makes only a process unready that
+    has nothing else to do."""
     if settings.role == "api":
-        yield
+        yield None
         return
     frontier = settings.data_dir / f"{owner}.frontier"
     relay = Relay(owner, store, settings.kafka, frontier, settings.partitions, settings.kafka_forgets)
@@ -79,13 +83,27 @@ async def relaying(
     metrics.gauge("billing_relay_lag_seconds", "Age of the oldest event not yet published", relay.lag_seconds)
     if settings.role == "relay":
         checks["publishing"] = relay.check
-    async with running(relay.run()):
-        yield
+    async with running(relay.run()), _notarising(owner, store, settings, metrics) as notary:
+        yield notary
+
+
+@asynccontextmanager
+async def _notarising(
+    owner: Owner, store: EventStore, settings: OwnerSettings, metrics: Metrics
+) -> AsyncIterator[Notary | None]:
+    if settings.audit_heads is None or settings.audit_key_file is None:
+        yield None
+        return
+    ledger = settings.data_dir / f"{owner}.ledger.sqlite3"
+    clock = clock_of(settings.clock_file)
+    notary = Notary(owner, store, ledger, settings.audit_heads, settings.audit_key_file, clock)
+    metrics.gauge("billing_audit_trouble", "1 while the log's head cannot be signed", lambda: bool(notary.trouble))
+    async with notarising(notary):
+        yield notary
 
 
 def relay_app(owner: Owner, settings: OwnerSettings) -> FastAPI:
-    """Publishes an owner's log and does nothing else: health and metrics are all it serves. Opens nothing until its
-    lifespan begins."""
+    """Publishes an owner's log, signs its head and does nothing else. Opens nothing until its lifespan begins."""
     checks: dict[str, Check] = {}
     metrics = Metrics()
 
@@ -93,9 +111,9 @@ def relay_app(owner: Owner, settings: OwnerSettings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         async with (
             open_store(owner, settings, checks) as store,
-            relaying(owner, store, settings, checks, metrics),
+            relaying(owner, store, settings, checks, metrics) as notary,
         ):
-            yield {}
+            yield {"notary": notary}
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    return create_app(f"{owner}-relay", lifespan, [], authenticator, checks, metrics)
+    return create_app(f"{owner}-relay", lifespan, [audit_router], authenticator, checks, metrics)

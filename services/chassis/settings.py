@@ -80,6 +80,17 @@ class OwnerSettings(ServiceSettings):
         AfterValidator(lambda address: address and _kurrentdb(address)),
         Field(description="kurrentdb://user:password@host:2113 with its options; a SQLite file when left out"),
     ] = None
+    audit_heads: Annotated[
+        Path | None,
+        Field(description="the folder that signed heads of the log are written to; none: nothing is signed"),
+    ] = None
+    audit_key_file: Annotated[Path | None, Field(description="a PEM file of the Ed25519 key that signs heads")] = None
+
+    @model_validator(mode="after")
+    def _heads_are_signed_with_a_key(self) -> Self:
+        if self.audit_heads and not self.audit_key_file:
+            raise ValueError("BILLING_AUDIT_HEADS needs BILLING_AUDIT_KEY_FILE")
+        return self
 
 
 def load(settings: type[Settings]) -> Settings:

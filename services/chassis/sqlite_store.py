@@ -36,7 +36,10 @@ CLOSE_TIMEOUT_S = 10.0
 MIN_FREE_BYTES = 16 * 1024 * 1024
 END = 2**63 - 1  # beyond every position
 
-_COLUMNS = "e.position, s.name, e.revision, e.event_id, e.type, e.version, e.metadata, e.data"
+# CAST: what somebody has edited in a shell may lie there as text, and must still be readable, or nobody could name it.
+_COLUMNS = (
+    "e.position, s.name, e.revision, e.event_id, e.type, e.version, CAST(e.metadata AS BLOB), CAST(e.data AS BLOB)"
+)
 # CROSS JOIN: SQLite keeps the order of the tables, so that no plan ever sorts or scans the log.
 _STREAM = f"""SELECT {_COLUMNS} FROM streams AS s CROSS JOIN events AS e ON e.stream = s.id
     WHERE s.name = ? AND e.revision > ? ORDER BY e.revision"""

@@ -20,6 +20,7 @@ from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
+from services.chassis.notary import router as audit_router
 from services.chassis.owner import open_store, relay_app, relaying
 
 from . import lease, order
@@ -44,7 +45,7 @@ def devices_app(settings: DevicesSettings, clock: Clock | None = None) -> FastAP
         now, carrier = clock or clock_of(settings.clock_file), EmbeddedCarrier()
         async with (
             open_store(Owner.DEVICES, settings, checks) as store,
-            relaying(Owner.DEVICES, store, settings, checks, metrics),
+            relaying(Owner.DEVICES, store, settings, checks, metrics) as notary,
             aiohttp.ClientSession() as session,
         ):
             orders, leases = CommandHandler(store, order.evolve), CommandHandler(store, lease.evolve)
@@ -60,9 +61,15 @@ def devices_app(settings: DevicesSettings, clock: Clock | None = None) -> FastAP
                 agenda = DevicesAgenda(store, index, orders, leases, carrier, now)
                 settler = Settler(store, now, [agenda], [follower])
                 async with consuming(consumer, metrics), punctual(settler):
-                    yield {"application": application, "consumer": consumer, "settler": settler, "store": store}
+                    yield {
+                        "application": application,
+                        "consumer": consumer,
+                        "settler": settler,
+                        "store": store,
+                        "notary": notary,
+                    }
 
     feed = feed_router(lambda request: request.state.store, Owner.DEVICES)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    routers = [router, feed, parked.router, due.router]
+    routers = [router, feed, parked.router, due.router, audit_router]
     return create_app("devices", lifespan, routers, authenticator, checks, metrics)

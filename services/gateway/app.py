@@ -28,6 +28,7 @@ from .portal.sessions import Sealer
 from .portal.sign_in import SignIn
 from .postgres_read_store import open_postgres_read_store
 from .read_store import ReadStore, ReadStoreUnavailable
+from .readings import Readings
 from .reads import Reads, unavailable
 from .rebuilding import rebuild
 from .routes import routes
@@ -66,13 +67,15 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                 owners = [SettlingOwner(owner, url, session, token) for owner, url in urls.items()]
                 mover = Mover(clock, owners, consumer.catch_up)
             async with consuming(consumer, metrics), moving(mover):
+                forwarders = {owner: Forwarder(session, url, owner) for owner, url in urls.items()}
                 yield {
                     "consumer": consumer,
                     "mover": mover,
                     "logs": logs,
                     "reads": Reads(store, waiter, clock, Pasts(store, feeds, settings.partitions)),
                     "rebuild": partial(rebuild, store, consumer, feeds, settings.partitions),
-                    "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
+                    "readings": Readings(forwarders[Owner.PLANS]),
+                    "forwarders": forwarders,
                 }
 
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)

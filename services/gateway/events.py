@@ -5,17 +5,20 @@ none. The same question, asked with the positions that line names as `until`, is
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from enum import StrEnum
+from functools import partial
 from typing import Any, Literal, TypeVar
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from contracts.plan_actions import Privilege
+from contracts.plans import HistoryWay
 from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis import http
@@ -26,11 +29,14 @@ from services.replay.formats import WRITTEN, Format
 from services.replay.replaying import Part, lines_of, parts_of
 
 from .forwarded import ACCOUNT, API
+from .readings import Readings
 from .reads import admitted
 
 ACCOUNT_EVENTS, EVENTS = f"{ACCOUNT}/events", f"{API}/events"
 MEDIA_TYPE = "application/x-ndjson"
 LONGEST_STREAM = 200
+
+log = structlog.get_logger(__name__)
 
 _POSITION = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -60,16 +66,22 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 async def read_account_events(request: Request) -> Response:
     asked = await admitted(request, privilege=Privilege.AUDIT_READ)
-    return await _replayed(request, asked.account_id)
+    readings: Readings = request.state.readings
+    return await _replayed(request, asked.account_id, partial(readings.record, request, asked, HistoryWay.EVENTS))
 
 
 async def read_events(request: Request) -> Response:
-    (await http.caller(request)).require(EVERYWHERE, Privilege.AUDIT_READ)
-    return await _replayed(request, None)
+    caller = await http.caller(request)
+    caller.require(EVERYWHERE, Privilege.AUDIT_READ)
+
+    async def record() -> None:  # no account's history is the place for it
+        log.warning("the log of all accounts is read", subject=caller.subject, query=request.url.query)
+
+    return await _replayed(request, None, record)
 
 
-async def _replayed(request: Request, account_id: str | None) -> Response:
-    """Raises Refused owner_unavailable, RequestValidationError."""
+async def _replayed(request: Request, account_id: str | None, record: Callable[[], Awaitable[None]]) -> Response:
+    """Raises Refused owner_unavailable, and what record raises; RequestValidationError."""
     asked = request.query_params
     owner, written = _choice(request, "owner", Owner), _choice(request, "format", Format) or Format.JSONL
     after, until = _position(request, "after"), _position(request, "until")
@@ -85,6 +97,7 @@ async def _replayed(request: Request, account_id: str | None) -> Response:
         parts = await parts_of(logs, owners, after or 0, until)
     except FeedUnavailable as reason:
         raise Refused("owner_unavailable", owner=",".join(owners), outcome="not_recorded", reason=str(reason)) from None
+    await record()
     lines = _lines(logs, parts, selection, written)
     return StreamingResponse(lines, media_type=MEDIA_TYPE, headers={"Cache-Control": "private, no-store"})
 

@@ -9,16 +9,18 @@ from starlette.responses import Response
 
 from contracts.money import Currency, format_minor
 from contracts.plan_actions import Privilege
+from contracts.plans import HistoryWay
 from contracts.topics import Owner
 
 from .answers import History, HistoryEntry
 from .cards import opened
 from .projections import history
+from .readings import Readings
 from .reads import admitted, as_response, unless_known
 
 PAGE = 50
 MOST = 200
-_END = "~"  # after every instant
+END = "~"  # after every instant
 
 Members = dict[str, Any]
 
@@ -26,9 +28,11 @@ Members = dict[str, Any]
 async def read_history(request: Request) -> Response:
     """The newest first. limit: up to MOST. before: as the answer before said in `next`."""
     of = await admitted(request, of_renewals=True, privilege=Privilege.AUDIT_READ)
-    limit, before = _limit(request.query_params), request.query_params.get("before", _END)
+    readings: Readings = request.state.readings
+    limit, before = _limit(request.query_params), request.query_params.get("before", END)
     if not before.isascii() or len(before) > 128 or not before.isprintable():
         raise _malformed("before", "what the answer before said in `next`")
+    await readings.record(request, of, HistoryWay.PAGE)
     mine = history.prefix(of.account_id)
     found = await of.reads.store.page(history.TABLE, mine, f"{mine}{before}", limit + 1)
     currency = Currency(opened(of.account)["currency"])
@@ -51,6 +55,14 @@ def said(row: Members, currency: Currency) -> str:
     name: str = row["type"].partition(".")[2]
     words = _WORDS.get(name)
     return words(_Facts(row["data"], currency)) if words else name
+
+
+_READ = {
+    "page": "History read",
+    "csv": "History read as CSV",
+    "jsonl": "History read as JSON Lines",
+    "events": "History read as events",
+}
 
 
 class _Facts:
@@ -133,6 +145,7 @@ _WORDS: dict[str, Callable[[_Facts], str]] = {
     "PaymentMethodChanged": lambda e: "Payment method changed",
     "AccountHoldPlaced": lambda e: f"Account put on hold: {_spoken(e.hold)}",
     "AccountHoldLifted": lambda e: f"Hold lifted: {_spoken(e.hold)}",
+    "HistoryRead": lambda e: _READ[e.way],
     "TaxTermsNoted": lambda e: "Terms of tax noted",
     "BillingTermsNoted": lambda e: "Billing terms noted",
     "DeviceOrderPlaced": lambda e: f"Devices ordered: {_lines(e.contents['lines'])}",

@@ -40,6 +40,7 @@ from .entitlements import Entitlements
 from .events import LogEnd, LogLine
 from .events_described import event_paths
 from .examples import ANSWERS
+from .exports import MEDIA_TYPES
 from .forwarded import ACCOUNT, Forwarded
 from .upcoming import MOST_MONTHS, UpcomingCharges
 
@@ -136,6 +137,13 @@ _OF = {
     " plan-summary/breakdown (with cadence), upcoming-charges (with months) or invoices/{invoice_id}.",
     "schema": {"type": "string"},
     "example": "product-cards",
+}
+_EXPORTED: dict[str, Document] = {
+    "csv": {"type": "string"},
+    "jsonl": {
+        "allOf": [{"$ref": "#/components/schemas/HistoryEntry"}],
+        "properties": {"hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+    },
 }
 _IDEMPOTENCY_KEY = {
     "in": "header",
@@ -242,6 +250,7 @@ def document() -> Document:
         paths.setdefault(command.path, {})[command.method.lower()] = _command(command)
     paths |= bulk_paths(_path_parameters(BULK), _IDEMPOTENCY_KEY, READ, _failures)
     paths |= event_paths(_path_parameters(ACCOUNT), READ, _failures)
+    paths |= {path: {"get": _export(path, media_type)} for path, media_type in MEDIA_TYPES.items()}
     paths[CLOCK] = {"get": _read_clock(), "post": _move_clock()}
     return {
         "openapi": "3.1.0",
@@ -288,6 +297,23 @@ def _read(name: str, path: str, summary: str, answer: type[BaseModel], codes: Se
             "200": _success(summary, answer, ("ETag", "Billing-As-Of", "Billing-Positions", "X-Correlation-Id")),
             "304": {"description": "The caller has this answer already", "headers": {"ETag": _HEADERS["ETag"]}},
             **_failures((*READ, *OF_THE_PAST, *codes)),
+        },
+    }
+
+
+def _export(path: str, media_type: str) -> Document:
+    form = path.rpartition(".")[2]
+    return {
+        "tags": ["reads"],
+        "operationId": f"export_history_{form}",
+        "summary": f"What happened to an account, the newest first, as a file ({form})",
+        "parameters": [*_path_parameters(path), _MIN_POSITION],
+        "responses": {
+            "200": {
+                "description": "One line per event; in JSON Lines, a last line says that it is whole",
+                "content": {media_type.partition(";")[0]: {"schema": _EXPORTED[form]}},
+            },
+            **_failures(READ),
         },
     }
 

@@ -17,7 +17,7 @@ from contracts.plan_actions import Privilege
 from contracts.topics import Owner
 from services.chassis import http
 
-from . import account_reads, device_reads, event_documents, openapi, reads, why
+from . import account_reads, device_reads, event_documents, exports, openapi, reads, why
 from .account_commands import BILLING
 from .addresses import checked
 from .as_of import PARAMETER
@@ -71,6 +71,9 @@ _READS: dict[str, Handler] = {
 READS = {path: at_any_time(read) for path, read in _READS.items()}
 
 
+EXPORTS: dict[str, Handler] = {exports.CSV: exports.export_csv, exports.JSONL: exports.export_jsonl}
+
+
 class Address(Route):
     """A route that says which one it is, as FastAPI's own do: requests are counted by it."""
 
@@ -84,6 +87,7 @@ def routes() -> list[Route]:
     return [
         *(Address(path, read, methods=["GET"]) for path, read in READS.items()),
         *(Address(command.path, _forwarding(command), methods=[command.method]) for command in COMMANDS),
+        *(Address(path, exported, methods=["GET"]) for path, exported in EXPORTS.items()),
         Address(BULK, export, methods=["GET"]),
         Address(BULK, take_in, methods=["POST"]),
         Address(ACCOUNT_EVENTS, read_account_events, methods=["GET"]),

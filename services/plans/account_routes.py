@@ -16,6 +16,7 @@ from contracts.billing_management import (
     RevokeRoleBody,
 )
 from contracts.plan_actions import Privilege
+from contracts.plans import HistoryRead
 from contracts.problems import Refused
 from contracts.topics import Owner
 from services.chassis import http
@@ -24,6 +25,7 @@ from services.chassis.auth import EVERYWHERE, Caller
 
 from .application import SELLER
 from .billing_management import BillingAccounts
+from .readings import Readings
 from .role_index import RoleIndex
 
 Authenticated = Annotated[Caller, Depends(http.caller)]
@@ -72,6 +74,15 @@ async def revoke_role(account_id: str, subject: str, request: Request, caller: A
     body = await http.json_body(RevokeRoleBody)(request)
     wish = _asked(request, caller, account_id, f"revoke {subject}", body)
     return answer(Owner.PLANS, await _accounts(request).revoke_role(wish, _subject(subject)))
+
+
+@router.post("/accounts/{account_id}/history-readings")
+async def record_reading(account_id: str, request: Request, caller: Authenticated) -> Response:
+    """For the gateway, before it shows an account's history."""
+    read = await http.json_body(HistoryRead)(request)
+    wish = _asked(request, caller, account_id, "read history", read, Privilege.AUDIT_READ)
+    readings: Readings = request.state.readings
+    return answer(Owner.PLANS, await readings.record(wish, read))
 
 
 @router.post("/accounts/{account_id}/holds/place")

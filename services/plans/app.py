@@ -20,11 +20,12 @@ from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
+from services.chassis.notary import router as audit_router
 from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 from services.chassis.shared_checkpoints import open_checkpoints
 
-from . import account, account_routes, catalogue, plan
+from . import account, account_routes, catalogue, plan, readings
 from .application import BOOK, Application
 from .billing_management import BillingAccounts
 from .bundle_index import BundleIndex
@@ -32,6 +33,7 @@ from .calendar import Edits, Endings, Requotes, Warnings
 from .personal import open_records
 from .quotes import QuoteTokens
 from .reactions import RenewalReactions
+from .readings import Readings
 from .role_index import RoleIndex
 from .routes import router
 from .settings import PlansSettings
@@ -54,7 +56,7 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
             BundleIndex.open(store, settings.data_dir / "bundles.sqlite3") as index,
             RoleIndex.open(store, settings.data_dir / "roles.sqlite3") as roles,
             open_records(settings) as records,
-            relaying(Owner.PLANS, store, settings, checks, metrics),
+            relaying(Owner.PLANS, store, settings, checks, metrics) as notary,
             aiohttp.ClientSession() as session,
         ):
             application = Application(
@@ -92,13 +94,15 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
                     yield {
                         "application": application,
                         "accounts": billing,
+                        "readings": Readings(CommandHandler(store, readings.evolve), application.accounts, clock),
                         "roles": roles,
                         "store": store,
+                        "notary": notary,
                         "consumer": consumer,
                         "settler": settler,
                     }
 
     feed = feed_router(lambda request: request.state.store, Owner.PLANS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    routers = [router, account_routes.router, feed, parked.router, due.router]
+    routers = [router, account_routes.router, feed, parked.router, due.router, audit_router]
     return create_app("plans", lifespan, routers, authenticator, checks, metrics)

@@ -21,6 +21,7 @@ from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
 from services.chassis.metrics import Metrics
+from services.chassis.notary import router as audit_router
 from services.chassis.owner import open_store, relay_app, relaying
 from services.chassis.policies import PolicySink
 from services.chassis.shared_checkpoints import open_checkpoints
@@ -48,7 +49,7 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
         async with (
             open_store(Owner.RENEWALS, settings, checks) as store,
             DueIndex.open(store, settings.data_dir / "due.sqlite3") as index,
-            relaying(Owner.RENEWALS, store, settings, checks, metrics),
+            relaying(Owner.RENEWALS, store, settings, checks, metrics) as notary,
             aiohttp.ClientSession() as session,
         ):
             ledger = Ledger(
@@ -81,9 +82,15 @@ def renewals_app(settings: RenewalsSettings) -> FastAPI:
                     calendar = Calendar(index, ledger, plans, devices, clock)
                     settler = Settler(store, clock, [calendar], [plans, devices, itself])
                     async with punctual(settler):
-                        yield {"consumer": consumer, "store": store, "settler": settler, "ledger": ledger}
+                        yield {
+                            "consumer": consumer,
+                            "store": store,
+                            "notary": notary,
+                            "settler": settler,
+                            "ledger": ledger,
+                        }
 
     feed = feed_router(lambda request: request.state.store, Owner.RENEWALS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    routers = [router, feed, parked.router, due.router]
+    routers = [router, feed, parked.router, due.router, audit_router]
     return create_app("renewals", lifespan, routers, authenticator, checks, metrics)

@@ -291,3 +291,14 @@ def test_a_feed_line_escapes_as_json_does(text: str) -> None:
         },
         separators=(",", ":"),
     ).replace('"M"', '{"a": 1}').replace('"D"', "[]").encode() + b"\n"  # fmt: skip
+
+
+async def test_who_reads_a_feed_is_logged_unless_it_is_a_service(url: str, session: aiohttp.ClientSession) -> None:
+    for role, logged in (("auditor", [("auditor", "after=0&account=acme")]), ("service", [])):
+        bearer = ISSUED_BY.token(role=role, grants=GRANTS["auditor"])
+        with capture_logs() as said:
+            async with session.get(
+                f"{url}/events?after=0&account=acme", headers={"Authorization": f"Bearer {bearer}"}
+            ) as answer:
+                assert answer.status == 200
+        assert [(each["role"], each["asked"]) for each in said if each["event"] == "feed_read"] == logged

@@ -27,6 +27,7 @@ from services.gateway.past import Pasts
 from services.gateway.portal.changes import Changes
 from services.gateway.portal.routes import portal_routes
 from services.gateway.portal.sessions import Sealer
+from services.gateway.readings import Readings
 from services.gateway.reads import Reads
 from services.gateway.routes import routes
 from services.gateway.sqlite_read_store import SqliteReadStore
@@ -114,6 +115,8 @@ class Upstream:
     asked: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     answer: Any = None
+    readings: list[tuple[str, str]] = field(default_factory=list)
+    refuses_readings: str = ""
     url: str = ""
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
     runner: web.AppRunner | None = None
@@ -132,6 +135,12 @@ class Upstream:
         await self.runner.cleanup()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/history-readings"):  # beside what a test asks for
+            self.readings.append((request.path, (await request.json())["way"]))
+            if self.refuses_readings:
+                document = {"code": self.refuses_readings}
+                return web.json_response(document, status=503, content_type="application/problem+json")
+            return web.json_response({})
         self.asked.append(request)
         self.bodies.append(await request.read())
         self.was_asked.set()
@@ -189,11 +198,13 @@ async def gateway(folder: Path, mover: Mover | None = None) -> AsyncIterator[Gat
         following, clock = Following(store), FixedClock()
         logs = {owner: Log() for owner in Owner}
         pasts = Pasts(store, logs, PARTITIONS)
+        forwarder = Forwarder(session, plans.url, Owner.PLANS)
         state = {
+            "readings": Readings(forwarder),
             "reads": Reads(store, Waiter(following, session, renewals.url, WAIT_S), clock, pasts),
             "mover": mover,
             "forwarders": {
-                Owner.PLANS: Forwarder(session, plans.url, Owner.PLANS),
+                Owner.PLANS: forwarder,
                 Owner.RENEWALS: Forwarder(session, renewals.url, Owner.RENEWALS),
                 Owner.DEVICES: Forwarder(session, devices.url, Owner.DEVICES),
             },

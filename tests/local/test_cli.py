@@ -23,6 +23,13 @@ def test_every_command_teaches_by_example(command: str) -> None:
     assert "Example" in said
 
 
+@pytest.mark.parametrize("command", ["verify", "sign", "prove", "check-proof", "export"])
+def test_every_command_of_the_audit_teaches_by_example(command: str) -> None:
+    said = cli.invoke(app, ["audit", command, "--help"]).stdout
+    assert f"billing audit {command}" in said
+    assert "Example" in said
+
+
 def test_help_loads_no_service() -> None:
     script = (
         "import sys, services.cli; print([name for name in sys.modules if name.startswith(('fastapi', 'aiokafka'))])"

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from contracts.plan_actions import PlanStatus, Privilege
 from contracts.problems import Refused
 from services.gateway.cards import Row, opened, standing
+from services.gateway.csv_cells import plain
 from services.gateway.forwarded import ACCOUNT
 from services.gateway.inside import Commands
 from services.gateway.projections import product_card
@@ -38,7 +39,7 @@ async def export(request: Request) -> Response:
         if standing(plan).status is PlanStatus.ACTIVE:
             for line_id, line in plan["lines"].items():
                 quantity = plan["changes"].get(line_id, {"after": line})["after"]["quantity"]
-                writer.writerow((bundle_id, line_id, _plain(line["name"]), quantity, plan["revision"]))
+                writer.writerow((bundle_id, line_id, plain(line["name"]), quantity, plan["revision"]))
     headers = {**CACHING, "Content-Disposition": f'attachment; filename="{of.account_id}-plans.csv"'}
     return Response(out.getvalue(), headers=headers, media_type="text/csv; charset=utf-8")
 
@@ -81,8 +82,3 @@ def _flag(request: Request, name: str) -> bool:
     if said not in ("true", "false"):
         raise RequestValidationError([{"type": "parameter_malformed", "loc": ("query", name), "msg": "true or false"}])
     return said == "true"
-
-
-def _plain(text: str) -> str:
-    """Never a formula to a spreadsheet."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text

@@ -9,6 +9,7 @@ from contracts.account_actions import BillingRole
 from contracts.billing_management import CONTACTS
 from contracts.plan_actions import Privilege
 from contracts.problems import Refused
+from services.gateway.exports import export_csv, export_jsonl
 
 from .api import Members
 from .visits import Visit
@@ -94,7 +95,20 @@ async def history(visit: Visit) -> Response:
     if Privilege.AUDIT_READ in visit.held():
         asked = {"before": visit.asked["before"]} if visit.asked.get("before") else {}
         found = await visit.api.read("/history", asked)
-    return visit.page("history.html", title="History", here="history", found=found)
+    entries = found["entries"] if found else []
+    known = {entry["event_id"]: entry for entry in entries}
+    effects: dict[str, list[Members]] = {}
+    for entry in reversed(entries):  # what an event caused follows it within moments, so it is on the page as well
+        effects.setdefault(entry["causation_id"], []).append(entry)
+    return visit.page("history.html", title="History", here="history", found=found, known=known, effects=effects)
+
+
+async def history_csv(visit: Visit) -> Response:
+    return await export_csv(visit.api.inner("GET", b"", {}, {}))
+
+
+async def history_jsonl(visit: Visit) -> Response:
+    return await export_jsonl(visit.api.inner("GET", b"", {}, {}))
 
 
 async def _changed(visit: Visit, command: str, body: Members, **ids: str) -> Response:

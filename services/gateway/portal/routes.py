@@ -34,6 +34,8 @@ PAGES: dict[str, tuple[Page, str]] = {
     "roles": (account_pages.change_role, "POST"),
     "history": (account_pages.history, "GET"),
     "compare": (comparing.compare, "GET"),
+    "history.csv": (account_pages.history_csv, "GET"),
+    "history.jsonl": (account_pages.history_jsonl, "GET"),
     "changes": (changes.changes, "GET"),
 }
 # Pages that can be seen as they were: they show, and what they offer to do is not offered there.
