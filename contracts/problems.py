@@ -131,6 +131,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "clock_backwards": ProblemType(409, "The clock never goes back", "Choose an instant that is still to come."),
     "clock_moving": ProblemType(409, "The clock is being moved", "Wait until it has arrived, or make it stand still."),
     "clock_too_far": ProblemType(422, "That is too far away for one move", "Move the clock at most 20 years ahead."),
+    "what_if_too_far": ProblemType(422, "What if looks 24 months ahead at most", "Choose an earlier day."),
     # machines
     "event_position_invalid": ProblemType(422, "Not a position of this log", "Send a position this log gave you."),
     "still_parked": ProblemType(409, "The event still cannot be applied", "Mend what its log line names, then retry."),
@@ -142,6 +143,9 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "owner_unavailable": ProblemType(
         503, "The service that decides this is unavailable", "Try again with the same Idempotency-Key."
+    ),
+    "what_if_unfinished": ProblemType(
+        503, "What if did not come to its end in time", "Choose an earlier day, or send fewer commands."
     ),
     "overloaded": ProblemType(503, "Too many requests at once", "Try again shortly."),
     "internal_error": ProblemType(500, "We made a mistake", "Report the correlation id."),
