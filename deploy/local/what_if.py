@@ -1,8 +1,7 @@
-"""`billing what-if` in a portal that runs on this machine: reads the account's history, and forks it in this process."""
+"""`billing what-if` in a portal on this machine: reads the account's history, and forks it in this process."""
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from contracts.money import Currency, format_minor
+from contracts.money import format_minor
 from contracts.problems import PROBLEMS, Refused
 from contracts.topics import Owner
 from services.chassis import logs
 from services.chassis.clock import clock_of
 from services.chassis.feed import FeedClient, FeedUnavailable
 from services.gateway.mover import Stuck
-from services.gateway.what_if.wish import ComparedInvoice, WhatIfAnswer, WhatIfBody, WhatIfInvoice, instant_of
+from services.gateway.what_if.wish import WhatIfAnswer, WhatIfBody, WhatIfInvoice, instant_of
 from services.whatif.comparison import what_if
 from services.whatif.fork import World
 from services.whatif.future import Broken
@@ -55,12 +54,12 @@ def command(folder: Folder, account_id: str, until: str, commands: Path | None, 
 
 async def _answer(folder: Folder, account_id: str, wish: WhatIfBody) -> WhatIfAnswer:
     parts, issuer = folder.read_state()["parts"], DevelopmentIssuer(folder.issuer)
-    now = clock_of(folder.clock).now()
     async with aiohttp.ClientSession() as session:
         feeds = {
             owner: FeedClient(parts[owner]["url"], session, lambda: issuer.service_token("gateway")) for owner in Owner
         }
         past = await history_of(account_id, feeds)
+    now = clock_of(folder.clock).now()
     columns = (TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[at]}"))
     with Progress(*columns, console=Console(stderr=True)) as progress:
         total = (instant_of(wish.until) - now).total_seconds()
@@ -101,7 +100,7 @@ def _show(answer: WhatIfAnswer) -> None:
     for each in answer.commands:
         said = each.problem["detail"] if each.problem else ", ".join(each.events) or "it is already so"
         console.print(f"{each.number}. {each.at:%Y-%m-%d} {each.method} {each.path}: {each.outcome}, {said}")
-    console.print(_table(answer.invoices, answer))
+    console.print(_table(answer))
     for card in answer.cards:
         renewal = card.next_renewal
         next_one = (
@@ -111,26 +110,22 @@ def _show(answer: WhatIfAnswer) -> None:
     console.print("Nothing of this was recorded.")
 
 
-def _table(invoices: Sequence[ComparedInvoice], answer: WhatIfAnswer) -> Table:
+def _table(answer: WhatIfAnswer) -> Table:
+    """Without commands one column of amounts is all there is to see."""
     title = f"{answer.account_id}, {answer.now:%Y-%m-%d} to {answer.until:%Y-%m-%d}"
     table = Table("issued on", "invoice", title=title, show_footer=True)
     table.columns[0].footer = "in sum"
-    for name, minor in (
-        ("without", answer.totals.without_minor),
-        ("with", answer.totals.with_minor),
-        ("difference", answer.totals.difference_minor),
-    ):
+    sums = (answer.totals.without_minor, answer.totals.with_minor, answer.totals.difference_minor)
+    shown = tuple(zip(("without", "with", "difference") if answer.commands else ("total",), sums, strict=False))
+    for name, minor in shown:
         table.add_column(name, footer=format_minor(minor, answer.currency), justify="right")
-    for pair in invoices:
+    for pair in answer.invoices:
         one = pair.with_commands or pair.without
         assert one is not None
-        shown = [
-            _amount(pair.without),
-            _amount(pair.with_commands),
-            _difference(pair.difference_minor, answer.currency),
-        ]
-        style = "bold" if pair.difference_minor else "dim"
-        table.add_row(f"{one.issued_on}", f"{one.kind}: {_of(one)}", *shown, style=style)
+        difference = format_minor(pair.difference_minor, answer.currency) if pair.difference_minor else NONE
+        amounts = (_amount(pair.without), _amount(pair.with_commands), difference)
+        style = "bold" if pair.difference_minor else ""
+        table.add_row(f"{one.issued_on}", f"{one.kind}: {_products(one)}", *amounts[: len(shown)], style=style)
     return table
 
 
@@ -138,10 +133,5 @@ def _amount(invoice: WhatIfInvoice | None) -> str:
     return invoice.shown if invoice else NONE
 
 
-def _difference(minor: int, currency: Currency) -> str:
-    return format_minor(minor, currency) if minor else NONE
-
-
-def _of(invoice: WhatIfInvoice) -> str:
-    names = dict.fromkeys(line.name for line in invoice.lines)
-    return ", ".join(names)
+def _products(invoice: WhatIfInvoice) -> str:
+    return ", ".join(dict.fromkeys(line.name for line in invoice.lines))

@@ -32,6 +32,7 @@ from .settings import GatewaySettings
 from .settling import SettlingOwner
 from .sqlite_read_store import open_sqlite_read_store
 from .waiting import Waiter
+from .what_if.forks import Forks
 
 
 def gateway_app(settings: GatewaySettings) -> FastAPI:
@@ -66,6 +67,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                     "consumer": consumer,
                     "mover": mover,
                     "reads": Reads(store, waiter, clock),
+                    "forks": Forks(urls, token, settings.tax_rates, settings.device_ratio),
                     "forwarders": {owner: Forwarder(session, url, owner) for owner, url in urls.items()},
                 }
 

@@ -27,6 +27,7 @@ from .forwarded import ACCOUNT, Forwarded
 from .forwarding import Forwarder
 from .history import read_history
 from .waiting import wanted
+from .what_if.routes import WHAT_IF, ask_what_if
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -71,12 +72,13 @@ class Address(Route):
 
 
 def routes() -> list[Route]:
-    """Needs `reads` (reads.Reads), `forwarders` (by owner) and `mover` (or None) in request.state."""
+    """Needs `reads` (reads.Reads), `forwarders` (by owner), `forks` and `mover` (or None) in request.state."""
     return [
         *(Address(path, read, methods=["GET"]) for path, read in READS.items()),
         *(Address(command.path, _forwarding(command), methods=[command.method]) for command in COMMANDS),
         Address(BULK, export, methods=["GET"]),
         Address(BULK, take_in, methods=["POST"]),
+        Address(WHAT_IF, ask_what_if, methods=["POST"]),
         Address(CLOCK, read_clock, methods=["GET"]),
         Address(CLOCK, move_clock, methods=["POST"]),
         Address("/openapi.json", _openapi, methods=["GET"]),

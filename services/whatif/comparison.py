@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import chain
 
+import orjson
+
+from contracts.envelope import Record
 from contracts.money import format_minor
 from contracts.problems import Refused
 from contracts.topics import Owner
@@ -18,8 +22,11 @@ Told = Callable[[str, datetime], None]
 async def what_if(
     account_id: str, past: History, now: datetime, wish: WhatIfBody, world: World, told: Told = lambda *_: None
 ) -> WhatIfAnswer:
-    """told: which future it is at, and where in it. Raises Refused what_if_too_far, date_out_of_range or
-    account_not_found; and as `future_of`."""
+    """now: the instant of the last event, if that is later. told: which future it is at, and where in it.
+
+    Raises Refused what_if_too_far, date_out_of_range or account_not_found; and as `future_of`.
+    """
+    now = max([now, *map(_recorded_at, chain(*past.values()))])
     until = instant_of(wish.checked(now).until)
     if not any(record.stream == f"billingaccount-{account_id}" for record in past.get(Owner.PLANS, ())):
         raise Refused("account_not_found")
@@ -44,6 +51,10 @@ async def what_if(
         ),
         cards=list(changed.cards),
     )
+
+
+def _recorded_at(record: Record) -> datetime:
+    return datetime.fromisoformat(orjson.loads(record.metadata)["recorded_at"])
 
 
 def _compared(without: Mapping[str, WhatIfInvoice], changed: Mapping[str, WhatIfInvoice]) -> list[ComparedInvoice]:
