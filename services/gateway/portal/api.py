@@ -14,6 +14,7 @@ from contracts.problems import Refused
 from services.gateway.forwarded import ACCOUNT
 from services.gateway.inside import Commands, Members, Problem, offers
 from services.gateway.routes import READS
+from services.gateway.what_if.routes import ask_what_if
 
 __all__ = ["Api", "Members", "Problem", "offers"]
 
@@ -24,6 +25,12 @@ class Api(Commands):
     def __init__(self, request: Request, authorization: str, account_id: str, at: str | None) -> None:
         super().__init__(request, authorization, account_id)
         self._at = at
+
+    async def what_if(self, body: Members) -> Members:
+        """A WhatIfAnswer. Raises Refused and RequestValidationError as the address does."""
+        response = await ask_what_if(self.inner("POST", orjson.dumps(body), {}, {}))
+        members: Members = orjson.loads(bytes(response.body))
+        return members
 
     async def read(self, path: str, query: Mapping[str, str] | None = None, **ids: str) -> Any:
         """The answer of a read below the account's address. Raises Refused and RequestValidationError as it does."""

@@ -1,5 +1,6 @@
 """Forks of accounts, each in a process of its own: `python -m services.whatif`, which knows nothing of this one but
-what it is told. So however much is rolled on, reads and commands are answered meanwhile, and what takes too long is ended.
+what it is told. So reads and commands are answered meanwhile, however much is rolled on, and what takes too long is
+ended.
 """
 
 import asyncio
