@@ -1,6 +1,8 @@
 """What if tells what then really happens: the demo account's next months, foretold and then lived through."""
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +28,17 @@ def foretold(portal: Portal, until: str, *commands: Members) -> Members:
     file = Path(f"{portal.data_dir}.jsonl")
     file.write_text("".join(f"{json.dumps(command)}\n" for command in commands))
     asked = ["what-if", "acme", "--until", until, "--commands", str(file), "--json", "--data-dir", str(portal.data_dir)]
-    done = subprocess.run([sys.executable, "-m", "services.cli", *asked], capture_output=True, timeout=120, check=False)
+    place = Path(f"{portal.data_dir}.place")  # where it may leave something
+    place.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", *asked],
+        capture_output=True,
+        timeout=200,
+        check=False,
+        cwd=place,
+        env={**os.environ, "TMPDIR": str(place)},
+    )
+    assert not list(place.iterdir())
     assert done.stdout, done.stderr.decode()
     answer: Members = json.loads(done.stdout)
     return answer
@@ -59,10 +71,13 @@ def invoices(portal: Portal) -> dict[str, Members]:
 
 
 def everything(portal: Portal) -> Members:
-    """Where every log ends and every file of the portal's data, but for what goes on by itself."""
-    kept = portal.data_dir.rglob("*")
-    files = sorted(str(file) for file in kept if file.suffix == ".sqlite3" or file.is_dir())
-    return {"heads": {owner: logs.head(portal, owner) for owner in Owner}, "files": files}
+    """Where every log ends, what every topic holds, and every file of the portal's data that is not a draft."""
+    kept = (file for file in portal.data_dir.rglob("*") if file.suffix == ".sqlite3" or file.is_dir())
+    return {
+        "heads": {owner: logs.head(portal, owner) for owner in Owner},
+        "topics": {owner: len(asyncio.run(logs.topic(portal, owner))) for owner in Owner},
+        "files": sorted(map(str, kept)),
+    }
 
 
 @pytest.fixture(scope="module")
