@@ -26,7 +26,7 @@ async def test_a_new_plan_is_shown_with_its_invoices_and_without(portal: tuple[G
     assert answer.status_code == 200
     shown = re.sub(r"<[^>]+>", " ", answer.text)
     assert "In sum, taxes included" in shown
-    assert re.search(r"Workplace Pro", shown[shown.index("Issued") :])
+    assert re.search(r"Workplace Pro", shown[shown.index("Difference") :])
     assert "nothing of this was recorded" in shown
 
 
