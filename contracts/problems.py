@@ -139,6 +139,7 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "of_the_past": ProblemType(409, "This is how it was: nothing can be done in the past", "Go back to now."),
     "log_unavailable": ProblemType(503, "A log could not be asked how far it goes", "Try again shortly."),
+    "what_if_too_far": ProblemType(422, "What if looks 24 months ahead at most", "Choose an earlier day."),
     # machines
     "event_position_invalid": ProblemType(422, "Not a position of this log", "Send a position this log gave you."),
     "still_parked": ProblemType(409, "The event still cannot be applied", "Mend what its log line names, then retry."),
@@ -150,6 +151,9 @@ PROBLEMS: dict[str, ProblemType] = {
     ),
     "owner_unavailable": ProblemType(
         503, "The service that decides this is unavailable", "Try again with the same Idempotency-Key."
+    ),
+    "what_if_unfinished": ProblemType(
+        503, "What if did not come to its end in time", "Choose an earlier day, or send fewer commands."
     ),
     "overloaded": ProblemType(503, "Too many requests at once", "Try again shortly."),
     "internal_error": ProblemType(500, "We made a mistake", "Report the correlation id."),

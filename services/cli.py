@@ -362,6 +362,40 @@ def export_history(
     run_export(Folder(data_dir), account, form, user, output)
 
 
+@app.command("what-if")
+def what_if(
+    account: Annotated[str, typer.Argument(help="The account.")],
+    until: Annotated[str, typer.Option(help="A day or an instant, at most 24 months ahead.")],
+    commands: Annotated[Path | None, typer.Option(help="JSON Lines, a command each; nothing if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Show the invoices that would come out if commands were given, beside those that come out anyway.
+
+    The account's real history is forked in memory and the clock rolled on: nothing is recorded, and no time goes by.
+    Ends with 1 when a command would be refused.
+
+    A line of the file says when (now, if left out), which plan and command, or a path below the account, and the body
+    as the HTTP API takes it:
+
+      {"at": "2027-01-05", "plan": "7c9e6679f3b24a1e8d55", "command": "edit", "body": {"quantity": 20}}
+
+      {"path": "/plans", "body": {"sku": "rooms", "quantity": 1, "cycle": "monthly"}}
+
+    Examples:
+
+      billing what-if acme --until 2027-01-31                              what is to come anyway
+
+      billing what-if acme --until 2027-01-31 --commands more-seats.jsonl
+
+      billing what-if acme --until 2027-01-31 --commands more-seats.jsonl --json
+    """
+    from deploy.local.folder import Folder
+    from deploy.local.what_if import command
+
+    raise SystemExit(command(Folder(data_dir), account, until, commands, as_json))
+
+
 bulk = typer.Typer(no_args_is_help=True, help="Change many plans of an account with one file.")
 app.add_typer(bulk, name="bulk")
 Account = Annotated[str, typer.Option(help="The account.")]

@@ -76,6 +76,13 @@ def test_the_chassis_knows_no_service() -> None:
     assert not [(f.name, n) for f in files("services/chassis") for n in imports(f) if n.startswith(rooms)]
 
 
+def test_nobody_but_an_operators_command_imports_what_if() -> None:
+    """It is made of all services, so whoever imported it would know them all; the gateway starts it as a process."""
+    others = [f for f in files("services") if f.parent.name != "whatif"]
+    assert not [(f.name, n) for f in others for n in imports(f) if n.startswith("services.whatif")]
+    assert [n for f in files("services/whatif") for n in imports(f) if n.startswith("services.plans")]
+
+
 def test_services_do_not_import_the_deployment() -> None:
     found = [(f.name, n) for f in files("services") for n in imports(f) if n.startswith(("deploy", "tests"))]
     assert not [row for row in found if row[0] != "cli.py"]

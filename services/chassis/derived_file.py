@@ -5,7 +5,13 @@ from pathlib import Path
 
 import structlog
 
+IN_MEMORY = Path(":memory:")  # a folder whose files are in memory, each gone with its connection
+
 log = structlog.get_logger(__name__)
+
+
+def within(folder: Path, name: str) -> Path:
+    return IN_MEMORY if folder == IN_MEMORY else folder / name
 
 
 def open_derived(path: Path, version: int, schema: str, *with_it: Path, synchronous: str = "OFF") -> sqlite3.Connection:
@@ -14,7 +20,9 @@ def open_derived(path: Path, version: int, schema: str, *with_it: Path, synchron
     synchronous: OFF is enough for what is checked when it is opened, and made again when it is lost.
     """
     db = sqlite3.connect(path)
-    if not _is_whole(db, version):
+    if path == IN_MEMORY:
+        db.executescript(schema)
+    elif not _is_whole(db, version):
         db.close()
         if path.stat().st_size:
             log.warning("derived_file_begun_anew", path=str(path))

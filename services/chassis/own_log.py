@@ -43,13 +43,17 @@ class OwnFeed:
         return await self._store.head()
 
 
+def follower_of_itself(owner: Owner, store: EventStore, sink: Sink, shared: bool) -> Follower:
+    """sink: of PARTITIONS. shared: as in Follower."""
+    return Follower(owner, OwnFeed(store), sink, PARTITIONS, shared)
+
+
 @asynccontextmanager
-async def following_itself(owner: Owner, store: EventStore, sink: Sink, shared: bool) -> AsyncIterator[Follower]:
-    """A follower that takes in every event as soon as it is recorded. sink: of PARTITIONS. shared: as in Follower."""
-    follower = Follower(owner, OwnFeed(store), sink, PARTITIONS, shared)
+async def following_itself(follower: Follower, store: EventStore) -> AsyncIterator[None]:
+    """Meanwhile it takes in every event as soon as it is recorded."""
     await follower.load()
     async with running(_follow(follower, store)):
-        yield follower
+        yield
 
 
 async def _follow(follower: Follower, store: EventStore) -> None:

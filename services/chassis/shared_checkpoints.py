@@ -9,6 +9,7 @@ from contracts.topics import Owner
 
 from . import postgres_progress
 from .checkpoints import Checkpoints
+from .derived_file import within
 from .postgres import Database, open_database
 from .postgres_progress import Progress
 from .settings import ServiceSettings
@@ -67,7 +68,7 @@ async def open_checkpoints(
 ) -> AsyncIterator[Checkpoints | SharedCheckpoints]:
     """partitions: of what is followed, if not those of the topics. Raises DatabaseUnavailable."""
     if settings.database is None:
-        with Checkpoints.open(settings.data_dir / f"{service}_checkpoints.sqlite3") as checkpoints:
+        with Checkpoints.open(within(settings.data_dir, f"{service}_checkpoints.sqlite3")) as checkpoints:
             yield checkpoints
         return
     # With another number of partitions all is looked at again: checkpoints speak of partitions.

@@ -14,8 +14,10 @@ from services.chassis import due, parked
 from services.chassis.auth import Authenticator, ServiceToken
 from services.chassis.clock import Clock, clock_of
 from services.chassis.command_handler import CommandHandler
-from services.chassis.consumer import Consumer, consuming
+from services.chassis.consumer import Consumer, Feed, consuming
+from services.chassis.derived_file import within
 from services.chassis.due import Settler, punctual
+from services.chassis.event_store import EventStore
 from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
@@ -33,6 +35,28 @@ from .routes import router
 from .settings import DevicesSettings
 
 
+@asynccontextmanager
+async def at_rest(
+    settings: DevicesSettings, store: EventStore, plans_feed: Feed, clock: Clock
+) -> AsyncIterator[Mapping[str, Any]]:
+    """All of the service but what goes on by itself: it answers commands, and does what is due when it is asked to."""
+    carrier = EmbeddedCarrier()
+    orders, leases = CommandHandler(store, order.evolve), CommandHandler(store, lease.evolve)
+    with (
+        PlansIndex.open(settings.data_dir, settings.device_ratio) as plans,
+        DueIndex.open(within(settings.data_dir, "due.sqlite3"), store, orders, leases, carrier) as index,
+    ):
+        consumer = Consumer(plans, {Owner.PLANS: plans_feed}, settings.kafka, "devices", settings.partitions)
+        follower = consumer.followers[Owner.PLANS]
+        agenda = DevicesAgenda(store, index, orders, leases, carrier, clock)
+        yield {
+            "application": Application(orders, leases, plans, index, follower.catch_up, clock),
+            "consumer": consumer,
+            "settler": Settler(store, clock, [agenda], [follower]),
+            "store": store,
+        }
+
+
 def devices_app(settings: DevicesSettings, clock: Clock | None = None) -> FastAPI:
     """Opens nothing until its lifespan begins."""
     if settings.role == "relay":
@@ -42,32 +66,17 @@ def devices_app(settings: DevicesSettings, clock: Clock | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        now, carrier = clock or clock_of(settings.clock_file), EmbeddedCarrier()
-        async with (
-            open_store(Owner.DEVICES, settings, checks) as store,
-            relaying(Owner.DEVICES, store, settings, checks, metrics) as notary,
-            aiohttp.ClientSession() as session,
-        ):
-            orders, leases = CommandHandler(store, order.evolve), CommandHandler(store, lease.evolve)
-            feed = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))
-            with (
-                PlansIndex.open(settings.data_dir, settings.device_ratio) as plans,
-                DueIndex.open(settings.data_dir / "due.sqlite3", store, orders, leases, carrier) as index,
-            ):
-                consumer = Consumer(plans, {Owner.PLANS: feed}, settings.kafka, "devices", settings.partitions)
-                follower = consumer.followers[Owner.PLANS]
-                checks["plans_followed"] = partial(consumer.check, Owner.PLANS)
-                application = Application(orders, leases, plans, index, follower.catch_up, now)
-                agenda = DevicesAgenda(store, index, orders, leases, carrier, now)
-                settler = Settler(store, now, [agenda], [follower])
-                async with consuming(consumer, metrics), punctual(settler):
-                    yield {
-                        "application": application,
-                        "consumer": consumer,
-                        "settler": settler,
-                        "store": store,
-                        "notary": notary,
-                    }
+        now = clock or clock_of(settings.clock_file)
+        async with open_store(Owner.DEVICES, settings, checks) as store, aiohttp.ClientSession() as session:
+            plans = FeedClient(settings.plans_url, session, ServiceToken(settings.service_token_file))
+            async with at_rest(settings, store, plans, now) as state:
+                checks["plans_followed"] = partial(state["consumer"].check, Owner.PLANS)
+                async with (
+                    relaying(Owner.DEVICES, store, settings, checks, metrics) as notary,
+                    consuming(state["consumer"], metrics),
+                    punctual(state["settler"]),
+                ):
+                    yield {**state, "notary": notary}
 
     feed = feed_router(lambda request: request.state.store, Owner.DEVICES)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)

@@ -22,7 +22,7 @@ from contracts.plans import PriceBookPublished, ProductKind
 from contracts.terms import Cycle
 from contracts.topics import Owner
 from services.chassis.checkpoints import Checkpoints
-from services.chassis.derived_file import open_derived
+from services.chassis.derived_file import open_derived, within
 from services.chassis.sink import NOWHERE, CannotApply, Parked
 
 from .shop import Account, Shop
@@ -59,7 +59,7 @@ class PlansIndex:
     @contextmanager
     def open(cls, folder: Path, ratio: int) -> Iterator["PlansIndex"]:
         """ratio: rented units for each licence (DOMAIN B13)."""
-        path, checkpoints = folder / "plans_index.sqlite3", folder / "plans_followed.sqlite3"
+        path, checkpoints = within(folder, "plans_index.sqlite3"), within(folder, "plans_followed.sqlite3")
         # Both files or none: rows without their events would never be made again. And what is lost with the machine
         # must be lost in both, so rows are on disk before a checkpoint.
         db = open_derived(path, VERSION, SCHEMA, checkpoints, synchronous="FULL")

@@ -36,6 +36,7 @@ from .settings import GatewaySettings
 from .settling import SettlingOwner
 from .sqlite_read_store import open_sqlite_read_store
 from .waiting import Waiter
+from .what_if.forks import Forks
 
 
 def gateway_app(settings: GatewaySettings) -> FastAPI:
@@ -74,6 +75,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
                     "logs": logs,
                     "reads": Reads(store, waiter, clock, Pasts(store, feeds, settings.partitions)),
                     "rebuild": partial(rebuild, store, consumer, feeds, settings.partitions),
+                    "forks": Forks(urls, token, settings.tax_rates, settings.device_ratio),
                     "readings": Readings(forwarders[Owner.PLANS]),
                     "forwarders": forwarders,
                 }

@@ -48,6 +48,39 @@ class Stuck(Exception):
     """An owner does not come to rest, however often it is asked; the text says which one, and when."""
 
 
+class Rest:
+    """Brings owners to rest at an instant. told: called after each round in which all could be asked."""
+
+    def __init__(self, owners: Sequence[Settling], told: Callable[[], None] = lambda: None) -> None:
+        self._owners = owners
+        self._told = told
+        self._heads: dict[str, int] = {}
+
+    async def at(self, now: datetime) -> datetime | None:
+        """Asks every owner to settle until a whole round has recorded nothing; when something is due next.
+
+        Raises Stuck when what is due stays due, and what an owner raises that cannot be asked.
+        """
+        overdue: Mapping[str, datetime] = {}
+        for _ in range(ROUNDS):
+            due, moved = await self._round()
+            before, overdue = overdue, {} if moved else {name: at for name, at in due.items() if at <= now}
+            if overdue and overdue == before:
+                name, at = next(iter(overdue.items()))
+                raise Stuck(f"{name} was asked to do what is due at {instant(at)}, and it is still due.")
+            if not moved and not overdue:
+                return min(due.values(), default=None)
+        raise Stuck(f"{' and '.join(sorted(moved))} did not come to rest at {instant(now)} within {ROUNDS} rounds.")
+
+    async def _round(self) -> tuple[dict[str, datetime], set[str]]:
+        """When each owner goes on, and who has recorded something since it was asked before."""
+        settled = {owner.name: await owner.settle() for owner in self._owners}
+        self._told()
+        moved = {name for name, each in settled.items() if each.head != self._heads.get(name)}
+        self._heads = {name: each.head for name, each in settled.items()}
+        return {name: each.next_due_at for name, each in settled.items() if each.next_due_at}, moved
+
+
 class Mover:
     """owners: all that must rest before time goes on. catch_up: brings the read models to the ends of their logs.
 
@@ -60,9 +93,8 @@ class Mover:
         self.steps = 0
         self.next_due_at: datetime | None = None
         self.reason = ""
-        self._owners = owners
+        self._rest = Rest(owners, self._nothing_stands_in_the_way)
         self._catch_up = catch_up
-        self._heads: dict[str, int] = {}
         self._going: asyncio.Task[None] | None = None
 
     @property
@@ -122,7 +154,7 @@ class Mover:
     async def _move(self) -> None:
         while (setting := self.clock.setting()) and setting.until:
             try:
-                self.next_due_at = await self._rest(setting.at)
+                self.next_due_at = await self._rest.at(setting.at)
             except Stuck as stuck:
                 self.clock.set(Setting(setting.at, since=None))
                 self.reason = str(stuck)
@@ -135,36 +167,15 @@ class Mover:
                 self.reason = ""
                 self.clock.set(replace(setting, until=None) if setting.stand_still else Setting.running(setting.at))
 
+    def _nothing_stands_in_the_way(self) -> None:
+        self.reason = ""
+
     def _step(self, setting: Setting, until: datetime) -> None:
         if self.next_due_at and self.next_due_at <= until:
             self.clock.set(replace(setting, at=self.next_due_at))
             self.steps += 1
         else:
             self.clock.set(replace(setting, at=until))
-
-    async def _rest(self, now: datetime) -> datetime | None:
-        """Asks every owner to settle until a whole round has recorded nothing; when something is due next.
-
-        Raises Stuck when what is due stays due, and what an owner raises that cannot be asked.
-        """
-        overdue: Mapping[str, datetime] = {}
-        for _ in range(ROUNDS):
-            due, moved = await self._round()
-            before, overdue = overdue, {} if moved else {name: at for name, at in due.items() if at <= now}
-            if overdue and overdue == before:
-                name, at = next(iter(overdue.items()))
-                raise Stuck(f"{name} was asked to do what is due at {instant(at)}, and it is still due.")
-            if not moved and not overdue:
-                return min(due.values(), default=None)
-        raise Stuck(f"{' and '.join(sorted(moved))} did not come to rest at {instant(now)} within {ROUNDS} rounds.")
-
-    async def _round(self) -> tuple[dict[str, datetime], set[str]]:
-        """When each owner goes on, and who has recorded something since it was asked before."""
-        settled = {owner.name: await owner.settle() for owner in self._owners}
-        self.reason = ""
-        moved = {name for name, each in settled.items() if each.head != self._heads.get(name)}
-        self._heads = {name: each.head for name, each in settled.items()}
-        return {name: each.next_due_at for name, each in settled.items() if each.next_due_at}, moved
 
 
 @asynccontextmanager

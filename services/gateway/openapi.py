@@ -43,6 +43,9 @@ from .examples import ANSWERS
 from .exports import MEDIA_TYPES
 from .forwarded import ACCOUNT, Forwarded
 from .upcoming import MOST_MONTHS, UpcomingCharges
+from .what_if.described import what_if_path
+from .what_if.routes import WHAT_IF
+from .what_if.wish import WhatIfAnswer, WhatIfBody
 
 Document = dict[str, Any]
 
@@ -251,6 +254,7 @@ def document() -> Document:
     paths |= bulk_paths(_path_parameters(BULK), _IDEMPOTENCY_KEY, READ, _failures)
     paths |= event_paths(_path_parameters(ACCOUNT), READ, _failures)
     paths |= {path: {"get": _export(path, media_type)} for path, media_type in MEDIA_TYPES.items()}
+    paths[WHAT_IF] = what_if_path(_path_parameters(WHAT_IF), READ, _failures)
     paths[CLOCK] = {"get": _read_clock(), "post": _move_clock()}
     return {
         "openapi": "3.1.0",
@@ -427,9 +431,10 @@ def _ref(model: type[BaseModel]) -> Document:
 
 def _schemas() -> Document:
     """Bodies as a client may send them, answers as it will get them (with every member, even those with a default)."""
-    sent: set[type[BaseModel]] = {ClockBody, *(command.body for command in COMMANDS)}
+    sent: set[type[BaseModel]] = {ClockBody, WhatIfBody, *(command.body for command in COMMANDS)}
     received: set[type[BaseModel]] = {
         ClockView,
+        WhatIfAnswer,
         CommandAnswer,
         Quote,
         RowResult,

@@ -32,6 +32,7 @@ from .history import read_history
 from .past import Past
 from .time_travel import Handler, at_any_time
 from .waiting import wanted
+from .what_if.routes import WHAT_IF, ask_what_if
 
 
 async def read_billing(request: Request) -> Response:
@@ -83,7 +84,8 @@ class Address(Route):
 
 
 def routes() -> list[Route]:
-    """Needs `reads` (reads.Reads), `forwarders` and `logs` (by owner) and `mover` (or None) in request.state."""
+    """Needs `reads` (reads.Reads), `forwarders` and `logs` (by owner), `forks`, `readings` and `mover` (or None) in
+    request.state."""
     return [
         *(Address(path, read, methods=["GET"]) for path, read in READS.items()),
         *(Address(command.path, _forwarding(command), methods=[command.method]) for command in COMMANDS),
@@ -92,6 +94,7 @@ def routes() -> list[Route]:
         Address(BULK, take_in, methods=["POST"]),
         Address(ACCOUNT_EVENTS, read_account_events, methods=["GET"]),
         Address(EVENTS, read_events, methods=["GET"]),
+        Address(WHAT_IF, ask_what_if, methods=["POST"]),
         Address(CLOCK, read_clock, methods=["GET"]),
         Address(CLOCK, move_clock, methods=["POST"]),
         Address("/openapi.json", _openapi, methods=["GET"]),

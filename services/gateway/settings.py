@@ -15,6 +15,12 @@ class GatewaySettings(ServiceSettings):
     read_wait_s: Annotated[
         float, Field(gt=0, le=30, description="how long a read waits for the position it asks for")
     ] = 2.0
+    tax_rates: Annotated[
+        Path | None, Field(description="the JSON file of tax rates that plans and renewals have, for What if")
+    ] = None
+    device_ratio: Annotated[
+        int, Field(ge=0, le=1000, description="rented devices for each licence, as the devices service has it")
+    ] = 3
     openid_configuration: Annotated[
         str | None, Field(pattern=r"^https?://", description="the sign-in's OpenID Connect configuration, a URL")
     ] = None

@@ -14,8 +14,10 @@ from services.chassis import due, parked
 from services.chassis.auth import Authenticator, ServiceToken
 from services.chassis.clock import Clock, clock_of
 from services.chassis.command_handler import CommandHandler
-from services.chassis.consumer import Consumer, consuming
+from services.chassis.consumer import Consumer, Feed, consuming
+from services.chassis.derived_file import within
 from services.chassis.due import Agenda, Settler, punctual
+from services.chassis.event_store import EventStore
 from services.chassis.feed import FeedClient, feed_router
 from services.chassis.health import Check
 from services.chassis.http import create_app
@@ -38,6 +40,57 @@ from .role_index import RoleIndex
 from .routes import router
 from .settings import PlansSettings
 
+COMMANDS = (router, account_routes.router)
+
+
+@asynccontextmanager
+async def at_rest(
+    settings: PlansSettings, store: EventStore, renewals: Feed, secret: bytes, clock: Clock
+) -> AsyncIterator[Mapping[str, Any]]:
+    """All of the service but what goes on by itself: it answers commands, and does what is due when it is asked to."""
+    async with (
+        BundleIndex.open(store, within(settings.data_dir, "bundles.sqlite3")) as index,
+        RoleIndex.open(store, within(settings.data_dir, "roles.sqlite3")) as roles,
+        open_records(settings) as records,
+        open_checkpoints("plans", settings) as progress,
+    ):
+        application = Application(
+            plans=CommandHandler(store, plan.evolve),
+            accounts=CommandHandler(store, account.evolve),
+            catalogue=CommandHandler(store, catalogue.evolve),
+            tokens=QuoteTokens(secret),
+            rates=table_in(settings.tax_rates),
+            clock=clock,
+            account_bases=index.bases,
+        )
+        plans, accounts, books = application.plans, application.accounts, application.catalogue
+        edits = Edits(index, plans, accounts, books, f"catalogue-{BOOK}", clock)
+        reactions = RenewalReactions(plans, accounts, books, f"catalogue-{BOOK}", edits, clock)
+        # Renewals follow plans, and plans renewals: neither waits for the other to be ready.
+        consumer = Consumer(
+            PolicySink(reactions.react, progress),
+            {Owner.RENEWALS: renewals},
+            settings.kafka,
+            "plans",
+            settings.partitions,
+            progress.shared,
+        )
+        agendas: list[Agenda] = [
+            Warnings(index, plans, clock),
+            edits,
+            Endings(index, plans, clock),
+            Requotes(index, plans, books, clock),
+        ]
+        yield {
+            "application": application,
+            "accounts": BillingAccounts(accounts, records, clock, b"personal records" + secret),
+            "readings": Readings(CommandHandler(store, readings.evolve), accounts, clock),
+            "roles": roles,
+            "store": store,
+            "consumer": consumer,
+            "settler": Settler(store, clock, agendas, [consumer.followers[Owner.RENEWALS]]),
+        }
+
 
 def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
     """Opens nothing until its lifespan begins."""
@@ -50,59 +103,17 @@ def plans_app(settings: PlansSettings, clock: Clock | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         secret = settings.quote_secret_file.read_bytes()
-        tokens = QuoteTokens(secret)
-        async with (
-            open_store(Owner.PLANS, settings, checks) as store,
-            BundleIndex.open(store, settings.data_dir / "bundles.sqlite3") as index,
-            RoleIndex.open(store, settings.data_dir / "roles.sqlite3") as roles,
-            open_records(settings) as records,
-            relaying(Owner.PLANS, store, settings, checks, metrics) as notary,
-            aiohttp.ClientSession() as session,
-        ):
-            application = Application(
-                plans=CommandHandler(store, plan.evolve),
-                accounts=CommandHandler(store, account.evolve),
-                catalogue=CommandHandler(store, catalogue.evolve),
-                tokens=tokens,
-                rates=table_in(settings.tax_rates),
-                clock=clock,
-                account_bases=index.bases,
-            )
-            billing = BillingAccounts(application.accounts, records, clock, b"personal records" + secret)
-            plans, accounts, books = application.plans, application.accounts, application.catalogue
-            edits = Edits(index, plans, accounts, books, f"catalogue-{BOOK}", clock)
-            reactions = RenewalReactions(plans, accounts, books, f"catalogue-{BOOK}", edits, clock)
-            feed = FeedClient(settings.renewals_url, session, ServiceToken(settings.service_token_file))
-            async with open_checkpoints("plans", settings) as progress:
-                # Renewals follow plans, and plans renewals: neither waits for the other to be ready.
-                consumer = Consumer(
-                    PolicySink(reactions.react, progress),
-                    {Owner.RENEWALS: feed},
-                    settings.kafka,
-                    "plans",
-                    settings.partitions,
-                    progress.shared,
-                )
-                agendas: list[Agenda] = [
-                    Warnings(index, plans, clock),
-                    edits,
-                    Endings(index, plans, clock),
-                    Requotes(index, plans, books, clock),
-                ]
-                settler = Settler(store, clock, agendas, [consumer.followers[Owner.RENEWALS]])
-                async with consuming(consumer, metrics), punctual(settler):
-                    yield {
-                        "application": application,
-                        "accounts": billing,
-                        "readings": Readings(CommandHandler(store, readings.evolve), application.accounts, clock),
-                        "roles": roles,
-                        "store": store,
-                        "notary": notary,
-                        "consumer": consumer,
-                        "settler": settler,
-                    }
+        async with open_store(Owner.PLANS, settings, checks) as store, aiohttp.ClientSession() as session:
+            renewals = FeedClient(settings.renewals_url, session, ServiceToken(settings.service_token_file))
+            async with (
+                at_rest(settings, store, renewals, secret, clock) as state,
+                relaying(Owner.PLANS, store, settings, checks, metrics) as notary,
+                consuming(state["consumer"], metrics),
+                punctual(state["settler"]),
+            ):
+                yield {**state, "notary": notary}
 
     feed = feed_router(lambda request: request.state.store, Owner.PLANS)
     authenticator = Authenticator(settings.jwks, settings.issuer, settings.audience)
-    routers = [router, account_routes.router, feed, parked.router, due.router, audit_router]
+    routers = [*COMMANDS, feed, parked.router, due.router, audit_router]
     return create_app("plans", lifespan, routers, authenticator, checks, metrics)

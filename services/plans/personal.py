@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from typing import Protocol
 
+from services.chassis.derived_file import IN_MEMORY, within
 from services.chassis.event_store import StoreUnavailable
 from services.chassis.postgres import Database, open_database
 
@@ -109,8 +110,9 @@ async def open_records(settings: PlansSettings) -> AsyncIterator[PersonalRecords
             await database.make_schema("plans_personal", _POSTGRES, "names, mails and addresses: erasable")
             yield PostgresRecords(database)
         return
-    file = settings.data_dir / "personal.sqlite3"
-    file.touch(0o600)
+    file = within(settings.data_dir, "personal.sqlite3")
+    if file != IN_MEMORY:
+        file.touch(0o600)
     try:
         db = sqlite3.connect(file)
         db.executescript(f"PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; {_SQLITE}")

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from contracts.envelope import Envelope
 from contracts.topics import Owner
+from deploy.local.launcher import TAX_RATES
 from services.chassis.auth import Authenticator
 from services.chassis.feed import FeedUnavailable
 from services.chassis.http import create_app
@@ -32,6 +33,7 @@ from services.gateway.reads import Reads
 from services.gateway.routes import routes
 from services.gateway.sqlite_read_store import SqliteReadStore
 from services.gateway.waiting import Waiter
+from services.gateway.what_if.forks import Forks
 from tests.chassis.tokens import AUDIENCE, ISSUER, Issuer
 
 from .history import TODAY, History
@@ -195,6 +197,7 @@ async def gateway(folder: Path, mover: Mover | None = None) -> AsyncIterator[Gat
         store = await SqliteReadStore.open(folder / "read.sqlite3")
         opened.push_async_callback(store.close)
         session: aiohttp.ClientSession = await opened.enter_async_context(connections())
+        urls = {Owner.PLANS: plans.url, Owner.RENEWALS: renewals.url, Owner.DEVICES: devices.url}
         following, clock = Following(store), FixedClock()
         logs = {owner: Log() for owner in Owner}
         pasts = Pasts(store, logs, PARTITIONS)
@@ -203,6 +206,7 @@ async def gateway(folder: Path, mover: Mover | None = None) -> AsyncIterator[Gat
             "readings": Readings(forwarder),
             "reads": Reads(store, Waiter(following, session, renewals.url, WAIT_S), clock, pasts),
             "mover": mover,
+            "forks": Forks(urls, lambda: token("auditor"), TAX_RATES, 3),
             "forwarders": {
                 Owner.PLANS: forwarder,
                 Owner.RENEWALS: Forwarder(session, renewals.url, Owner.RENEWALS),

@@ -15,6 +15,7 @@ from services.gateway.forwarded import ACCOUNT
 from services.gateway.inside import Commands, Members, Problem, offers
 from services.gateway.routes import READS
 from services.gateway.time_travel import AT
+from services.gateway.what_if.routes import ask_what_if
 
 __all__ = ["Api", "Members", "Problem", "offers"]
 
@@ -39,6 +40,12 @@ class Api(Commands):
         """Why the amounts of a read are what they are, by their pointer."""
         amounts = (await self.read("/why", {"of": of, **(query or {})}))["amounts"]
         return {each["at"]: each for each in amounts}
+
+    async def what_if(self, body: Members) -> Members:
+        """A WhatIfAnswer. Raises Refused and RequestValidationError as the address does."""
+        response = await ask_what_if(self.inner("POST", orjson.dumps(body), {}, {}))
+        members: Members = orjson.loads(bytes(response.body))
+        return members
 
     async def read(self, path: str, query: Mapping[str, str] | None = None, **ids: str) -> Any:
         """The answer of a read below the account's address. Raises Refused and RequestValidationError as it does."""

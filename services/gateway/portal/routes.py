@@ -4,11 +4,23 @@ from starlette.routing import Route
 
 from services.gateway.routes import Address
 
-from . import account_pages, assets, changes, comparing, device_pages, entrance, event_pages, plan_pages, words
+from . import (
+    account_pages,
+    assets,
+    changes,
+    comparing,
+    device_pages,
+    entrance,
+    event_pages,
+    plan_pages,
+    what_if_page,
+    words,
+)
 from .visits import Page, visited
 
 PAGES: dict[str, tuple[Page, str]] = {
     "plan-management": (plan_pages.plan_management, "GET"),
+    "what-if": (what_if_page.what_if, "GET"),
     "renewals/{cadence}": (plan_pages.breakdown, "GET"),
     "plans/{bundle_id}": (plan_pages.plan, "GET"),
     "plans/{bundle_id}/edit": (plan_pages.edit_plan, "GET POST"),

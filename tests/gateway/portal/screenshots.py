@@ -9,6 +9,7 @@ from .browser import DESKTOP, PHONE, Visitor, chromium
 PAGES = (
     *("plan-management", "renewals/annual", "plan", "plan/edit?quantity=15", "plan/cancel", "buy/workplace_pro"),
     *("device-management", "order-devices", "payment-history", "invoice", "billing-management", "history"),
+    "what-if?months=3",
 )
 
 
