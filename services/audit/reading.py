@@ -40,6 +40,7 @@ async def from_sqlite(file: Path, checker: Checker, told: Told = NOTHING) -> Non
                 checker.take(record)
                 if checker.found.size % TOLD_EVERY == 0:
                     told(record.position, end)
+        told(end, end)
     except (AttributeError, TypeError) as error:  # a column that holds another type
         checker.broken(str(error))
     finally:
@@ -58,6 +59,7 @@ def from_file(file: Path, checkers: dict[Owner, Checker], told: Told = NOTHING) 
                 del left[owner]
             if count % TOLD_EVERY == 0:
                 told(at, size)
+    told(size, size)
 
 
 def _owner_of(line: bytes) -> Owner | None:
