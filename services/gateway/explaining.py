@@ -20,6 +20,7 @@ Row = dict[str, Any]
 
 _CHARGED = {
     "renewal": "what its next term costs, with all that is scheduled until then",
+    "edit": "what is more from that day on, for the days that are left of the term",
     "rent": "the rent of one month",
     "payment_retry": "what is left to pay",
 }

@@ -1,4 +1,4 @@
-"""What is known today to be charged in the coming months: renewals, rents and payments to be tried again.
+"""What is known today to be charged in the coming months: renewals, scheduled edits, rents and payments tried again.
 
 Dates count from the plan's anchor (DOMAIN M9). A renewal costs what the owner said of the next one: all that is pending
 takes effect by then, so those after it cost the same until somebody changes something or a new book applies.
@@ -14,6 +14,7 @@ from contracts.leases import MONTHS as LEASED_MONTHS
 from contracts.leases import month
 from contracts.money import Currency, Minor
 from contracts.plan_actions import PlanStatus, standing_on
+from contracts.proration import Period, rest
 from contracts.terms import MONTHS, Cycle, add_months
 
 from .answers import Answer
@@ -24,11 +25,11 @@ Row = dict[str, Any]
 
 
 class UpcomingCharge(Answer):
-    """subject_id: of a bundle, a lease, or an invoice whose payment is tried again. amount_minor: of a renewal or rent
-    before tax and credit; of a payment what is left to pay."""
+    """subject_id: of a bundle, a scheduled edit (change_id), a lease, or an invoice whose payment is tried again.
+    amount_minor: before tax and credit; of a payment what is left to pay."""
 
     due_on: date
-    kind: Literal["renewal", "rent", "payment_retry"]
+    kind: Literal["renewal", "edit", "rent", "payment_retry"]
     subject_id: str
     name: str
     currency: Currency
@@ -76,6 +77,7 @@ def upcoming(
     running = [plan for plan in plans if standing_on(standing(plan), today) is not PlanStatus.ENDED]
     known = [
         *(each for plan in running for each in _renewals(plan, until)),
+        *(each for plan in running for each in _edits(plan)),
         *(each for lease in leases for each in _rents(lease)),
         *map(_retry, filter(_tried, invoices)),
     ]
@@ -106,6 +108,27 @@ def _renewals(plan: Row, until: date) -> Iterator[UpcomingCharge]:
             currency=plan["currency"],
             amount_minor=renewal["amount_minor"],
         )
+
+
+def _edits(plan: Row) -> Iterator[UpcomingCharge]:
+    """Those that cost something on their day: the rest of what is more (DOMAIN M4, M6). At the end of the term that is
+    nothing, for the renewal has it."""
+    term = Period(date.fromisoformat(plan["term_start"]), date.fromisoformat(plan["term_end"]))
+    for change in () if plan["cancellation"] else plan["changes"].values():
+        before, after, on = change["before"], change["after"], date.fromisoformat(change["effective_on"])
+        if before["sku"] == after["sku"]:
+            more = rest(after["total_minor"] - before["total_minor"], term, on)
+        else:
+            more = rest(after["total_minor"], term, on) - rest(before["total_minor"], term, on)
+        if more > 0:
+            yield UpcomingCharge(
+                due_on=on,
+                kind="edit",
+                subject_id=change["change_id"],
+                name=f"{after['name']}, {after['quantity']} instead of {before['quantity']}",
+                currency=plan["currency"],
+                amount_minor=more,
+            )
 
 
 def _dates(plan: Row, first: date) -> Iterator[date]:

@@ -75,6 +75,7 @@ async def _upcoming(asked: Asked, request: Request, subject: str) -> list[Why]:
     plans, leases, bills = await charged(asked)
     charges = upcoming(asked.account_id, plans, leases, bills, asked.today, months_in(request))
     places = {("renewal", plan["bundle_id"]): plan["renewal_from"] for plan in plans}
+    places |= {("edit", each["change_id"]): each["from"] for plan in plans for each in plan["changes"].values()}
     places |= {("rent", lease["lease_id"]): lease["from"] for lease in leases}
     places |= {("payment_retry", bill["invoice"]["invoice_id"]): bill["remains_from"] for bill in bills}
     return list(explaining.of_upcoming(charges, places))

@@ -1,7 +1,7 @@
 """What an account may use, will be charged, and waits for."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,30 @@ async def test_renewals_are_dated_from_the_anchor_with_what_is_pending_in_them(s
     ]
     assert coming["totals"][0] == {"month": "2026-02", "currency": "USD", "amount_minor": 3000}
     assert len((await read(shown, "upcoming-charges"))["charges"]) == 11
+
+
+@pytest.mark.parametrize("wish", [{"quantity": 8}, {"sku": "workplace_business", "quantity": 10}])
+async def test_an_edit_on_a_later_day_is_charged_as_foretold(shown: Gateway, wish: dict[str, Any]) -> None:
+    history, on = started(), date(2026, 2, 10)
+    history.do("acme", EditPlan(**asked("b1", history, effective_on=on, **wish)))
+    await shown.show(history)
+    (foretold,) = [each for each in (await read(shown, "upcoming-charges"))["charges"] if each["kind"] == "edit"]
+    history.today = on
+    history.by_itself("acme", "b1")
+    charged = history.events[-1].data["money"]["net_minor"]
+    assert (foretold["due_on"], foretold["amount_minor"]) == ("2026-02-10", charged)
+    await shown.show(history)
+    assert "edit" not in {each["kind"] for each in (await read(shown, "upcoming-charges"))["charges"]}
+
+
+@pytest.mark.parametrize("wish", [{"quantity": 3, "effective_on": None}, {"quantity": 8, "effective_on": None}])
+async def test_an_edit_of_now_or_of_the_end_of_the_term_is_no_charge_of_its_own(
+    shown: Gateway, wish: dict[str, Any]
+) -> None:
+    history = started()
+    history.do("acme", EditPlan(**asked("b1", history, **wish)))
+    await shown.show(history)
+    assert {each["kind"] for each in (await read(shown, "upcoming-charges"))["charges"]} == {"renewal"}
 
 
 async def test_plans_that_end_are_named_and_not_charged(shown: Gateway) -> None:

@@ -109,6 +109,8 @@ def test_an_edit_of_a_later_day_and_another_cycle_are_invoiced_on_their_days(cus
     plan = customer.start("workplace_pro", 5)
     change = f"{ACME}/plans/{plan}"
     customer.ask("POST", f"{change}/edit", json={"quantity": 8, "effective_on": "2030-02-10"})
+    (coming, *_) = customer.read("upcoming-charges")["charges"]
+    assert (coming["kind"], coming["due_on"], coming["amount_minor"]) == ("edit", "2030-02-10", 3277)
     quote = customer.ask("POST", f"{change}/quotes/change-cycle", json={"cycle": "annual", "discard_pending": True})
     assert quote["events"] == ["PlanEditDiscarded", "PlanCycleChanged"]
     customer.forward("2030-02-14T12:00Z")
