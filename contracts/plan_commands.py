@@ -178,16 +178,18 @@ class CommandAnswer(BaseModel):
 
 
 class DueLater(BaseModel):
-    """What a change that is scheduled will cost on its day, if nothing else changes before."""
+    """What a change that is scheduled will cost on its day, if nothing else changes before. money: before tax."""
 
     on: date
     money: Money
+    taxes: tuple[TaxLine, ...]
+    total_minor: Minor
 
 
 class Quote(BaseModel):
     """What a command would do, computed by the code that would do it. Nothing is recorded.
 
-    due_now: before tax. due_later: of a change on a later day of the term, before tax. taxes, total_minor: as they will
+    due_now: before tax. due_later: of a change on a later day of the term. taxes, total_minor: as they will
     be on the invoice, before the account's credit is used.
     """
 

@@ -17,7 +17,7 @@ from contracts.plan_commands import (
     StartPlanBody,
     TaxJurisdictionBody,
 )
-from contracts.plans import AccountEvent, CatalogueEvent, PlanEvent
+from contracts.plans import AccountEvent, CatalogueEvent, MoneyLine, PlanEvent
 from contracts.problems import Refused
 from contracts.tax import TaxLine, TaxRates, taxes
 from services.chassis.asked import Asked
@@ -182,7 +182,7 @@ class Application:
         token = self.tokens.issue(decision.terms(revision, events), expires_at)
         before = plan.told if plan else None
         currency = decision.account.currency
-        later, taxed = due_later(plan, events), decision.taxes(events)
+        later, taxed = due_later(plan, events, decision.tax), decision.taxes(events)
         return quotes.quote(decision.asked.name, events, before, later, currency, taxed, decision.on, token, expires_at)
 
 
@@ -202,8 +202,11 @@ class Decision:
         """What the invoices of these events will carry, as renewals will compute it: one for each that has money."""
         every: tuple[TaxLine, ...] = ()
         for event in events:
-            every += taxes(quotes.due_now([event], self.account.currency).lines, self.account.tax, self.rates)
+            every += self.tax(quotes.due_now([event], self.account.currency).lines)
         return every
+
+    def tax(self, lines: Sequence[MoneyLine]) -> tuple[TaxLine, ...]:
+        return taxes(lines, self.account.tax, self.rates)
 
     def events(self, plan: Plan | None, revision: int) -> list[PlanEvent]:
         starting = isinstance(self.asked.body, StartPlanBody)

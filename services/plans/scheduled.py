@@ -1,19 +1,22 @@
 """A scheduled edit on its day, and a week before it (DOMAIN B4, B6). Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 
+from contracts.money import within_range
 from contracts.plan_actions import why_held
 from contracts.plan_commands import DueLater
 from contracts.plans import (
     DiscardReason,
     Money,
+    MoneyLine,
     PlanEditDiscarded,
     PlanEdited,
     PlanEditScheduled,
     PlanEditWarned,
     PlanEvent,
 )
+from contracts.tax import TaxLine
 
 from .account import Account
 from .catalogue import Catalogue
@@ -22,6 +25,7 @@ from .offers import direction
 from .plan import BASE_LINE, PendingChange, Plan, evolve
 from .telling import next_renewal
 
+Taxing = Callable[[Sequence[MoneyLine]], tuple[TaxLine, ...]]
 WARNED_BEFORE = timedelta(days=7)
 
 
@@ -76,12 +80,14 @@ def discarded(plan: Plan, pending: PendingChange, line_id: str, reason: DiscardR
     )
 
 
-def due_later(plan: Plan | None, events: Iterable[object]) -> DueLater | None:
+def due_later(plan: Plan | None, events: Iterable[object], tax: Taxing) -> DueLater | None:
     """What the edit among `events` that is scheduled within the term will cost on its day, as things stand."""
     for event in events:
         if plan and isinstance(event, PlanEditScheduled) and event.effective_on < plan.term.end:
             then = edit_money(plan, event.before, event.after, event.effective_on)
-            return DueLater(on=event.effective_on, money=then)
+            taxes = tax(then.lines)
+            total_minor = within_range(then.net_minor + sum(line.tax_minor for line in taxes))
+            return DueLater(on=event.effective_on, money=then, taxes=taxes, total_minor=total_minor)
     return None
 
 

@@ -239,7 +239,7 @@ class PlanMachine(RuleBasedStateMachine):
             return
         assert expected is None
         assert outcome.events
-        if later := due_later(before, outcome.events):
+        if later := due_later(before, outcome.events, lambda _: ()):
             self.quoted[command.change_id] = later.money.net_minor
         self._recount(outcome.events)
         self.given = outcome.happened()

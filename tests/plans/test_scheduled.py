@@ -41,6 +41,10 @@ HELD = type(US)(US.currency, US.time_zone, holds={(Hold.UNPAID, "invoice-1"): 10
 A_DAY = timedelta(days=1)
 
 
+def untaxed(_: object) -> tuple[()]:
+    return ()
+
+
 def rising(on: date = JUNE_15) -> Given:
     """From 3 to 6 licences on a later day."""
     return pro_monthly(3).after(edit(6, effective_on=on))
@@ -58,7 +62,7 @@ def test_on_its_day_it_is_charged_for_the_rest_of_the_term_as_was_quoted() -> No
     (edited,) = take_effect(given.plan, "change-1", US, given.catalogue)
     assert isinstance(edited, PlanEdited)
     assert (edited.change_id, parts(edited.money)) == ("change-1", [("charge", 2718)])  # 16 of 30 days of 5097
-    later = due_later(pro_monthly(3).plan, given.told)
+    later = due_later(pro_monthly(3).plan, given.told, untaxed)
     assert later is not None
     assert (later.on, later.money) == (JUNE_15, edited.money)
     after = folded(given.plan, [edited], JUNE_15)
@@ -69,7 +73,7 @@ def test_on_its_day_it_is_charged_for_the_rest_of_the_term_as_was_quoted() -> No
 
 def test_of_what_happens_at_once_or_at_the_end_of_the_term_nothing_is_due_later() -> None:
     for wish in (edit(2), edit(6), edit(6, effective_on=JULY_1)):
-        assert due_later(pro_monthly(3).plan, pro_monthly(3).when(wish).events) is None
+        assert due_later(pro_monthly(3).plan, pro_monthly(3).when(wish).events, untaxed) is None
 
 
 def test_the_end_of_the_term_takes_in_an_increase_as_it_does_a_reduction() -> None:

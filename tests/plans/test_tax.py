@@ -99,6 +99,14 @@ async def test_the_tax_that_was_quoted_is_on_the_invoice(customer: Customer, bef
     assert quote["total_minor"] == sum(invoice.total_minor for invoice in invoices)
 
 
+async def test_an_edit_of_a_later_day_is_quoted_with_the_tax_of_that_day(customer: Customer) -> None:
+    """3 × 16.99 for 16 of 30 days: 27.18; at 6.60 %: 1.79388."""
+    bundle = bundle_of(done(await customer.start(quantity=5)))
+    later = done(await customer.quote(bundle, "edit", {"quantity": 8, "effective_on": "2026-06-15"}))["due_later"]
+    assert (later["on"], later["money"]["net_minor"], later["total_minor"]) == ("2026-06-15", 2718, 2718 + 179)
+    assert [(tax["rate_bp"], tax["tax_minor"]) for tax in later["taxes"]] == [(660, 179)]
+
+
 async def test_phones_are_taxed_as_phones(customer: Customer) -> None:
     """8 × 15.00 at 11.05 % telephony in Texas: 13.26. Nine Pro, 152.91 at 6.60 %: 10.09206."""
     phones = {"sku": "phone_us_unlimited", "quantity": 8, "cycle": "monthly"}

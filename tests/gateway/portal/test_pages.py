@@ -133,11 +133,11 @@ async def test_the_quote_is_on_the_page_and_the_order_is_placed_with_its_token(o
 
 
 async def test_an_edit_of_a_later_day_says_what_is_charged_then(opened: Gateway) -> None:
-    later = {"on": "2026-02-10", "money": {"currency": "USD", "net_minor": 2718, "lines": []}}
+    later = {"on": "2026-02-10", "money": {"currency": "USD", "net_minor": 2718, "lines": []}, "total_minor": 2942}
     opened.plans.answer = lambda _: answers({**QUOTE, "due_later": later, "events": ["PlanEditScheduled"]})
     page = (await Visitor(opened).get(f"{PLAN}/edit?quantity=8&on=2026-02-10")).text
     assert orjson.loads(opened.plans.bodies[-1]) == {"quantity": 8, "effective_on": "2026-02-10"}
-    assert "On Feb 10, 2026 $27.18 is charged before tax" in page
+    assert "On Feb 10, 2026 $29.42 is charged, tax included" in page
     assert 'name="on" type="date" max="2026-02-28" value="2026-02-10"' in page
 
 
