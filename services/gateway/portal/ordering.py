@@ -23,7 +23,7 @@ AGAIN = ("quote_stale", "quote_expired", "revision_stale")
 @dataclass(frozen=True, slots=True)
 class Order:
     """command: of the API, and its quote is `quote_` + its name. ids: of the address. fields: the template of what can
-    be chosen. seen: facts that a conflict is told by. back: path of the page to go to afterwards."""
+    be chosen. card: of the plan it changes. back: path of the page to go to afterwards."""
 
     command: str
     title: str
@@ -32,8 +32,12 @@ class Order:
     wish: Members
     back: str
     ids: Mapping[str, str] = field(default_factory=dict)
-    seen: Mapping[str, str] = field(default_factory=dict)
+    card: Members | None = None
     shown: Mapping[str, Any] = field(default_factory=dict)
+
+    def seen(self) -> dict[str, str]:
+        """Facts that a conflict is told by."""
+        return facts_of(self.card) if self.card else {}
 
 
 async def offer(visit: Visit, order: Order) -> Response:
@@ -44,14 +48,14 @@ async def offer(visit: Visit, order: Order) -> Response:
 
 async def place(visit: Visit, order: Order) -> Response:
     """Carries out what was quoted. order.wish: what the page would offer now; the form's own wish is what counts."""
-    wish, seen = _told(visit.form.get("wish")), _told(visit.form.get("seen"))
+    wish, seen, now = _told(visit.form.get("wish")), _told(visit.form.get("seen")), order.seen()
     body = {**wish, "quote_token": visit.form.get("quote_token", "")}
     try:
         answer = await visit.api.command(order.command, body, key=visit.form.get("key"), **order.ids)
     except Problem as problem:
         again = replace(order, wish=wish)
-        changed = [(name, seen.get(name, "—"), now) for name, now in order.seen.items() if seen.get(name) != now]
-        changed += [(name, then, "—") for name, then in seen.items() if name not in order.seen]
+        changed = [(name, seen.get(name, "—"), fact) for name, fact in now.items() if seen.get(name) != fact]
+        changed += [(name, then, "—") for name, then in seen.items() if name not in now]
         events = await _meanwhile(visit, order, visit.form.get("revision", ""))
         stale = {"title": problem.document["title"], "changed": changed, "events": events}
         if problem.code not in AGAIN:
@@ -125,7 +129,8 @@ def _page(
         problem=problem,
         stale=stale,
         wish=orjson.dumps(order.wish).decode(),
-        seen=orjson.dumps(dict(order.seen)).decode(),
+        seen=orjson.dumps(order.seen()).decode(),
+        card=order.card,
         key=uuid.uuid4().hex,
         **order.shown,
     )

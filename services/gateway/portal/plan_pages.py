@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from .api import Members, offers
 from .charts import forecast, spend, usage
-from .ordering import Order, facts_of, offer, place, quoted, whole
+from .ordering import Order, offer, place, quoted, whole
 from .visits import Visit
 
 DEVICES = ("device_rental", "device_sale")
@@ -84,8 +84,8 @@ async def edit_plan(visit: Visit) -> Response:
         wish=wish,
         back=f"plans/{card['bundle_id']}",
         ids={"bundle_id": card["bundle_id"]},
-        seen=facts_of(card),
-        shown={"card": card, "line": line, "quantity": quantity, "sku": sku, "on": on, "choices": choices},
+        card=card,
+        shown={"line": line, "quantity": quantity, "sku": sku, "on": on, "choices": choices},
     )
     return await _answered(visit, order)
 
@@ -110,8 +110,8 @@ async def change_cycle(visit: Visit) -> Response:
         wish={"cycle": cycle, **({"discard_pending": True} if discard else {})},
         back=f"plans/{card['bundle_id']}",
         ids={"bundle_id": card["bundle_id"]},
-        seen=facts_of(card),
-        shown={"card": card, "cycle": cycle, "discard": discard},
+        card=card,
+        shown={"cycle": cycle, "discard": discard},
     )
     return await _answered(visit, order)
 
@@ -200,7 +200,7 @@ async def buy(visit: Visit) -> Response:
             wish,
             f"plans/{bundle}",
             {"bundle_id": bundle},
-            facts_of(cards[bundle]) if bundle in cards else {},
+            cards.get(bundle),
             {**shown, "cycle": None, "bundle": bundle},
         )
     return await _answered(visit, order)
@@ -218,8 +218,8 @@ async def _undo(visit: Visit, command: str, title: str, button: str) -> Response
         wish={"line_id": line} if line else {},
         back=f"plans/{card['bundle_id']}",
         ids={"bundle_id": card["bundle_id"]},
-        seen=facts_of(card),
-        shown={"card": card, "line_name": names.get(line or "")},
+        card=card,
+        shown={"line_name": names.get(line or "")},
     )
     return await _answered(visit, order)
 

@@ -132,6 +132,15 @@ async def test_the_quote_is_on_the_page_and_the_order_is_placed_with_its_token(o
     assert opened.plans.asked[-1].headers["idempotency-key"] == "key-1"
 
 
+@pytest.mark.parametrize(("sku", "of"), [("workplace_pro", "acme"), ("storage", "b1")])
+async def test_a_product_is_bought_for_itself_or_for_a_plan(opened: Gateway, sku: str, of: str) -> None:
+    opened.plans.answer = lambda _: answers(QUOTE)
+    page = (await Visitor(opened).get(f"/a/acme/buy/{sku}?quantity=5&cycle=monthly")).text
+    assert "Place Order" in page
+    assert f"/{of}/" in str(opened.plans.asked[-1].path)
+    assert ('name="revision"' in page) == (of == "b1")
+
+
 async def test_an_edit_of_a_later_day_says_what_is_charged_then(opened: Gateway) -> None:
     later = {"on": "2026-02-10", "money": {"currency": "USD", "net_minor": 2718, "lines": []}, "total_minor": 2942}
     opened.plans.answer = lambda _: answers({**QUOTE, "due_later": later, "events": ["PlanEditScheduled"]})
