@@ -40,7 +40,7 @@ def test_who_read_it_is_among_the_events_themselves(portal: Portal) -> None:
     asked(portal, OF_ACME, "aude")  # recorded before it was answered
     events = [json.loads(event) for event in lines(asked(portal, OF_ACME, "aude"))[0]]
     readings = [each for each in events if each["type"] == "plans.HistoryRead" and each["data"]["way"] == "events"]
-    assert [each["metadata"]["actor"]["id"] for each in readings] == ["aude"]
+    assert [each["metadata"]["actor"]["id"] for each in readings] == ["user-aude"]
 
 
 def of(event: dict[str, dict[str, str]]) -> str:

@@ -205,6 +205,7 @@ def test_the_demo_is_seen_as_it_was_whatever_is_done_with_it(portal: Portal) -> 
     olive = Customer(portal, "acme", everything)
     invoices = [each["invoice_id"] for each in olive.read("/invoices")["invoices"]]
     paths = [*SEEN, *(f"/invoices/{invoice_id}" for invoice_id in invoices)]
+    portal.until(lambda: olive.read("/history")["entries"][0]["type"] == "plans.HistoryRead")  # by this very reading
 
     seen = {path: documented(olive.read(path)) for path in paths}
     now = olive.get("/product-cards", as_of="now")
