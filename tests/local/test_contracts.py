@@ -66,7 +66,9 @@ def test_a_member_stored_events_do_not_have_needs_a_version_and_an_upcaster(tree
     (history / "plans.LicenceAssigned.v2.json").write_text(text)
     tree.contracts("write")
     code, told = tree.contracts("check")
-    assert (code, told) == (0, "Nothing breaks.\nnew or compatible: plans.LicenceAssigned.v2")
+    assert code == 0
+    assert told.startswith("Nothing breaks.")
+    assert "new or compatible: plans.LicenceAssigned.v2" in told
 
 
 def test_a_release_has_a_new_number_and_a_word_in_the_changelog_and_is_held_to_from_then_on(tree: Tree) -> None:
