@@ -29,6 +29,7 @@ EDITORS = frozenset(role for role, held in PRIVILEGES.items() if Privilege.INFOR
 
 class AccountAction(StrEnum):
     CHANGE_CONTACT = "change_contact"
+    ERASE_PERSONAL_DATA = "erase_personal_data"
     CHANGE_PAYMENT_METHOD = "change_payment_method"
     GRANT_ROLE = "grant_role"
     REVOKE_ROLE = "revoke_role"
@@ -48,9 +49,12 @@ _SELF_SERVICE = (AccountAction.CHANGE_CONTACT, AccountAction.CHANGE_PAYMENT_METH
 
 def why_not(action: AccountAction, holds: Collection[Hold], privileges: Collection[str]) -> str | None:
     """The problem code that stands against `action`, or None. An unpaid account may change how it pays; who may do what
-    can be changed under every hold: access must be possible to take away at any time."""
+    can be changed under every hold: access must be possible to take away at any time. So must personal data, but for
+    what a legal hold keeps."""
     if _NEEDED.get(action, Privilege.INFORMATION_EDIT) not in privileges:
         return "forbidden"
     if action is AccountAction.LIFT_HOLD:
         return None if {Hold.CONTRACT, Hold.LEGAL} & set(holds) else "no_change"
+    if action is AccountAction.ERASE_PERSONAL_DATA:
+        return "account_on_hold" if Hold.LEGAL in holds else None
     return why_held(holds, cancelling=True) if action in _SELF_SERVICE else None

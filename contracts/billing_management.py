@@ -48,6 +48,17 @@ class RemoveContactBody(Request):
     """Nothing to say: the contact is removed, and its record erased."""
 
 
+class ErasePersonalDataBody(Request):
+    """Nothing to say: all contacts and comments of the account are erased."""
+
+
+class Comment(BaseModel):
+    """What was said with a command. comment: the name its event has for it."""
+
+    comment: str
+    text: str
+
+
 class GrantRoleBody(Request):
     role: BillingRole
 

@@ -38,6 +38,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     "plans.AccountHoldLifted": plans.AccountHoldLifted,
     "plans.HistoryRead": plans.HistoryRead,
     "plans.BillingContactChanged": plans.BillingContactChanged,
+    "plans.PersonalDataErased": plans.PersonalDataErased,
     "plans.BillingRoleGranted": plans.BillingRoleGranted,
     "plans.BillingRoleRevoked": plans.BillingRoleRevoked,
     "plans.PriceBookPublished": plans.PriceBookPublished,

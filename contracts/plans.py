@@ -261,7 +261,8 @@ class PlanCancelled(Body):
     """The bundle ends on ends_on: with its term, or tomorrow when a refund gives back what is left of it from then
     on (DOMAIN B8).
 
-    money: the refund, as credits.
+    comment: names an erasable record kept beside the log, which alone holds what was said; empty: nothing was. money:
+    the refund, as credits.
     """
 
     bundle_id: Id
@@ -401,6 +402,13 @@ class BillingContactChanged(Body):
     record: Id | None
 
 
+class PersonalDataErased(Body):
+    """Nothing personal is kept of the account any more: the records that its events name are erased, those of these
+    contacts and of every comment."""
+
+    contacts: tuple[Id, ...]
+
+
 class BillingRoleGranted(Body):
     """Somebody may act in the account. subject: the opaque subject of a token. It holds one role in an account: a
     new one takes the old one's place."""
@@ -496,6 +504,7 @@ AccountEvent = (
     | AccountHoldPlaced
     | AccountHoldLifted
     | BillingContactChanged
+    | PersonalDataErased
     | BillingRoleGranted
     | BillingRoleRevoked
 )

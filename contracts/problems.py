@@ -114,6 +114,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "jurisdiction_unknown": ProblemType(
         422, "No rate of tax is known for that jurisdiction", "Use one of the tax table."
     ),
+    "comment_not_found": ProblemType(404, "There is no such comment, or it was erased", "Nothing is left to do."),
     "contact_not_found": ProblemType(
         404, "The account has no such contact", "Use bill_to, sold_to or extra_1 to extra_9."
     ),

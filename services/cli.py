@@ -362,6 +362,33 @@ def export_history(
     run_export(Folder(data_dir), account, form, user, output)
 
 
+@app.command()
+def erase(
+    account: Annotated[str, typer.Argument(help="The account.")],
+    contact: Annotated[str | None, typer.Option(help="bill_to, sold_to, extra_1 …; everything if left out.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    user: Annotated[str, typer.Option(help="The demo user who asks.")] = "olive",
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Erase what is kept of persons in an account: its contacts, and what was said with cancellations. For good.
+
+    No event holds any of it, so nothing else has to change: folds, exports and `billing audit verify` go on as before.
+
+    Examples:
+
+      billing erase acme --contact bill_to
+
+      billing erase acme --yes
+    """
+    from deploy.local.erase import erase as run_erase
+    from deploy.local.folder import Folder
+
+    what = f"the contact {contact}" if contact else "all contacts and comments"
+    if not yes:
+        typer.confirm(f"Erase {what} of {account}? This cannot be undone.", abort=True)
+    run_erase(Folder(data_dir), account, contact, user)
+
+
 @app.command("what-if")
 def what_if(
     account: Annotated[str, typer.Argument(help="The account.")],

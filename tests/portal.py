@@ -19,8 +19,8 @@ from deploy.local.folder import Folder
 from deploy.local.issuer import DevelopmentIssuer, Subject
 from deploy.local.status import not_ready
 
-START_S = 60.0
-WAIT_S = 60.0
+START_S = 180.0
+WAIT_S = 120.0
 
 
 class Portal:

@@ -2,6 +2,7 @@
 
 from contracts.billing_management import (
     ContactBody,
+    ErasePersonalDataBody,
     GrantRoleBody,
     HoldBody,
     RemoveContactBody,
@@ -13,6 +14,7 @@ from .forwarded import ACCOUNT, Example, Forwarded
 
 BILLING = f"{ACCOUNT}/billing"
 CONTACT = f"{ACCOUNT}/contacts/{{contact}}"
+COMMENT = f"{ACCOUNT}/comments/{{comment}}"
 ROLE = f"{ACCOUNT}/roles/{{subject}}"
 
 _HELD = ("contract_managed", "account_on_hold")
@@ -47,6 +49,15 @@ ACCOUNT_COMMANDS: tuple[Forwarded, ...] = (
         RemoveContactBody,
         {},
         ("contact_not_found", "revision_stale", *_HELD),
+    ),
+    Forwarded(
+        "erase_personal_data",
+        "POST",
+        f"{ACCOUNT}/erase-personal-data",
+        "Erase what is kept of persons: all contacts and comments of the account",
+        ErasePersonalDataBody,
+        {},
+        ("revision_stale", "account_on_hold"),
     ),
     Forwarded(
         "grant_role",

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contracts.billing_management import BillingManagement
+from contracts.billing_management import BillingManagement, Comment
 from contracts.plan_commands import CommandAnswer, Quote
 
 from .account_commands import CONTACT_EXAMPLE
@@ -235,6 +235,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
         "holds": [{"hold": "contract", "invoice_id": None, "amount_minor": None}],
         "allowed_actions": {
             "change_contact": _closed("contract_managed", "A contract governs this account"),
+            "erase_personal_data": _OPEN,
             "change_payment_method": _closed("contract_managed", "A contract governs this account"),
             "grant_role": _OPEN,
             "revoke_role": _OPEN,
@@ -244,6 +245,7 @@ ANSWERS: dict[type[BaseModel], Example] = {
         },
         "revision": 7,
     },
+    Comment: {"comment": "9f0c2d6a0a645a3c9a552f1f5e1f7b20-change-5", "text": "The season is over."},
     CommandAnswer: {
         "stream": f"plan-{BUNDLE}",
         "revision": 5,

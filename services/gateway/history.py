@@ -138,6 +138,7 @@ _WORDS: dict[str, Callable[[_Facts], str]] = {
     "LicenceAssigned": lambda e: f"Licence assigned to {e.assignee}",
     "LicenceUnassigned": lambda e: f"Licence taken from {e.assignee}",
     "AccountOpened": lambda e: f"Account opened, in {e.currency} and {e.time_zone}",
+    "PersonalDataErased": lambda e: "Personal data of the account erased",
     "BillingContactChanged": lambda e: f"Billing contact changed: {_spoken(e.contact)}",
     "BillingRoleGranted": lambda e: f"{e.subject} became {_spoken(e.role)}",
     "BillingRoleRevoked": lambda e: f"{e.subject} is {_spoken(e.role)} no longer",

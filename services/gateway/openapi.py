@@ -6,13 +6,13 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from contracts.billing_management import BillingManagement
+from contracts.billing_management import BillingManagement, Comment
 from contracts.plan_commands import CommandAnswer, Quote
 from contracts.problems import PROBLEMS, problem_document
 from services.chassis.openapi import PROBLEM_SCHEMA
 from services.chassis.problems import MEDIA_TYPE
 
-from .account_commands import BILLING
+from .account_commands import BILLING, COMMENT
 from .answers import (
     Breakdown,
     CatalogueForSale,
@@ -67,6 +67,7 @@ _PATH_EXAMPLES = {
     "book_id": "standard",
     "version": 1,
     "contact": "bill_to",
+    "comment": "9f0c2d6a0a645a3c9a552f1f5e1f7b20-change-5",
     "subject": "user-olive",
     "sku": "phone_us_metered",
     "order_id": "2f2fc21e16585f08a104",
@@ -237,6 +238,13 @@ _READS: tuple[tuple[str, str, str, type[BaseModel], tuple[str, ...]], ...] = (
         "Billing Management: contacts, payment method, currency, time zone, roles and holds",
         BillingManagement,
         ("owner_unavailable", "store_unavailable"),
+    ),
+    (
+        "read_comment",
+        COMMENT,
+        "What somebody said with a cancellation, which its event names",
+        Comment,
+        ("comment_not_found", "owner_unavailable", "store_unavailable"),
     ),
     ("list_device_orders", ORDERS, "The device orders of an account, with their parcels", DeviceOrders, ()),
     ("read_device_order", f"{ORDERS}/{{order_id}}", "One device order", DeviceOrder, ("order_not_found",)),

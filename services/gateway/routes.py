@@ -18,7 +18,7 @@ from contracts.topics import Owner
 from services.chassis import http
 
 from . import account_reads, device_reads, event_documents, exports, openapi, reads, why
-from .account_commands import BILLING
+from .account_commands import BILLING, COMMENT
 from .addresses import checked
 from .as_of import PARAMETER
 from .bulk.routes import BULK, export, take_in
@@ -50,6 +50,17 @@ async def read_billing(request: Request) -> Response:
     return answer
 
 
+async def read_comment(request: Request) -> Response:
+    """Asked of the plans service as well. What was said is not of a time: as_of is no matter."""
+    await http.caller(request)
+    wanted(request)
+    forwarders: Mapping[Owner, Forwarder] = request.state.forwarders
+    path = COMMENT.format(**{name: checked(name, request.path_params[name]) for name in ("account_id", "comment")})
+    answer = await forwarders[Owner.PLANS].forward(request, path)
+    answer.headers.update({"Cache-Control": "private, no-store", "Vary": "Authorization"})
+    return answer
+
+
 _READS: dict[str, Handler] = {
     f"{ACCOUNT}/product-cards/{{bundle_id}}": reads.read_product_card,
     f"{ACCOUNT}/product-cards": reads.read_product_cards,
@@ -64,6 +75,7 @@ _READS: dict[str, Handler] = {
     f"{ACCOUNT}/shipments": account_reads.read_shipments,
     f"{ACCOUNT}/why": why.read_why,
     BILLING: read_billing,
+    COMMENT: read_comment,
     ORDERS: device_reads.read_device_orders,
     f"{ORDERS}/{{order_id}}": device_reads.read_device_order,
     LEASES: device_reads.read_leases,

@@ -19,6 +19,7 @@ from contracts.plans import (
     BillingRoleGranted,
     BillingRoleRevoked,
     PaymentMethodChanged,
+    PersonalDataErased,
     TaxJurisdictionSet,
 )
 from contracts.problems import Refused
@@ -117,6 +118,12 @@ def change_contact(
     return [] if account.contacts.get(contact) == record else [BillingContactChanged(contact=contact, record=record)]
 
 
+def erase_personal_data(account: Account | None, kept: bool, privileges: Collection[str]) -> list[AccountEvent]:
+    """kept: whether there is any beside the log. Empty: there is nothing to erase."""
+    account = allowed(account, AccountAction.ERASE_PERSONAL_DATA, privileges)
+    return [PersonalDataErased(contacts=tuple(account.contacts))] if kept or account.contacts else []
+
+
 def grant_role(
     account: Account | None, subject: str, role: BillingRole, privileges: Collection[str]
 ) -> list[AccountEvent]:
@@ -182,6 +189,8 @@ def evolve(account: Account | None, event: AccountEvent, _effective_on: date) ->
         case BillingContactChanged():
             others = {name: record for name, record in account.contacts.items() if name != event.contact}
             return replace(account, contacts=others | ({event.contact: event.record} if event.record else {}))
+        case PersonalDataErased():
+            return replace(account, contacts={})
         case BillingRoleGranted():
             return replace(account, roles={**account.roles, event.subject: event.role})
         case BillingRoleRevoked():

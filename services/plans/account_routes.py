@@ -8,7 +8,9 @@ from pydantic import BaseModel
 
 from contracts.billing_management import (
     CONTACTS,
+    Comment,
     ContactBody,
+    ErasePersonalDataBody,
     GrantRoleBody,
     HoldBody,
     RecordedRoles,
@@ -60,6 +62,23 @@ async def remove_contact(account_id: str, contact: str, request: Request, caller
     body = await http.json_body(RemoveContactBody)(request)
     wish = _asked(request, caller, account_id, f"remove contact {contact}", body)
     return answer(Owner.PLANS, await _accounts(request).remove_contact(wish, _contact(contact)))
+
+
+@router.post("/accounts/{account_id}/erase-personal-data")
+async def erase_personal_data(account_id: str, request: Request, caller: Authenticated) -> Response:
+    body = await http.json_body(ErasePersonalDataBody)(request)
+    wish = _asked(request, caller, account_id, "erase personal data", body)
+    return answer(Owner.PLANS, await _accounts(request).erase_personal_data(wish))
+
+
+@router.get("/accounts/{account_id}/comments/{comment}")
+async def read_comment(account_id: str, comment: str, request: Request, caller: Authenticated) -> Response:
+    _privileges(account_id, caller, Privilege.INFORMATION_READ)
+    text = await _accounts(request).records.said(account_id, comment)
+    if text is None:
+        raise Refused("comment_not_found")
+    said, headers = Comment(comment=comment, text=text), {"Cache-Control": "private, no-store"}
+    return Response(said.model_dump_json(), headers=headers, media_type="application/json")
 
 
 @router.put("/accounts/{account_id}/roles/{subject}")

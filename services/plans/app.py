@@ -32,6 +32,7 @@ from .application import BOOK, Application
 from .billing_management import BillingAccounts
 from .bundle_index import BundleIndex
 from .calendar import Edits, Endings, Requotes, Warnings
+from .comments import Comments
 from .personal import open_records
 from .quotes import QuoteTokens
 from .reactions import RenewalReactions
@@ -61,6 +62,7 @@ async def at_rest(
             tokens=QuoteTokens(secret),
             rates=table_in(settings.tax_rates),
             clock=clock,
+            comments=Comments(records, b"comments" + secret),
             account_bases=index.bases,
         )
         plans, accounts, books = application.plans, application.accounts, application.catalogue

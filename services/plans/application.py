@@ -31,6 +31,7 @@ from . import decider, quotes
 from .account import Account
 from .catalogue import Catalogue
 from .commands import OpenAccount, PublishPriceBook, SetTaxJurisdiction
+from .comments import Comments
 from .plan import Plan
 from .requests import plan_command
 from .scheduled import due_later
@@ -51,6 +52,7 @@ class Application:
     tokens: quotes.QuoteTokens
     rates: TaxRates
     clock: Clock
+    comments: Comments
     account_bases: Callable[[str, date], Awaitable[frozenset[str]]]
 
     async def start(self, asked: Asked) -> Recorded:
@@ -60,7 +62,10 @@ class Application:
 
     async def change(self, asked: Asked, bundle_id: str) -> Recorded:
         """Carries out a command on a bundle. Raises Refused plan_not_found for one that is not the account's."""
-        return await self._carry_out(asked, asked.command_id(f"plan-{bundle_id}"), bundle_id)
+        command_id = asked.command_id(f"plan-{bundle_id}")
+        recorded = await self._carry_out(self.comments.named(asked, bundle_id), command_id, bundle_id)
+        await self.comments.keep(asked, recorded)
+        return recorded
 
     async def _carry_out(self, asked: Asked, command_id: uuid.UUID, bundle_id: str) -> Recorded:
         decision = await self._decision(asked, bundle_id)
@@ -75,6 +80,7 @@ class Application:
 
     async def quote(self, asked: Asked, bundle_id: str | None) -> Quote:
         """What `start` (no bundle_id) or `change` would do now, by the same decision; raises what they would raise."""
+        asked = self.comments.named(asked, bundle_id or "new")
         decision = await self._decision(asked, bundle_id or "new")
         if bundle_id is None:
             return self._quote(decision, None, NO_STREAM, decision.events(None, NO_STREAM))

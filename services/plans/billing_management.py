@@ -95,6 +95,17 @@ class BillingAccounts:
         await self._forget(asked.account_id, *there)
         return recorded
 
+    async def erase_personal_data(self, asked: Asked) -> Recorded:
+        """All contacts and comments. The same again records nothing, and erases what came meanwhile. Raises Refused."""
+        kept = await self.records.holds_any(asked.account_id)
+        recorded = await self._carry_out(
+            asked,
+            str(asked.command_id("erase personal data")),
+            lambda account, _: accounts.erase_personal_data(account, kept, asked.privileges),
+        )
+        await self.records.erase_all(asked.account_id)
+        return recorded
+
     async def grant_role(self, asked: Asked, subject: str, role: BillingRole) -> Recorded:
         return await self._carry_out(
             asked,

@@ -42,7 +42,7 @@ def cancel(command: CancelPlan, plan: Plan, catalogue: Catalogue) -> list[PlanEv
     cancelled = PlanCancelled(
         bundle_id=plan.bundle_id,
         reason=command.reason,
-        comment=command.comment,
+        comment=command.comment and f"{command.comment}-{command.change_id}",  # said again later, it is another one
         ends_on=ends_on,
         refund_requested=command.refund,
         money=money(plan, credits),

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as every
 from hypothesis import strategies as st
 
+from contracts.plan_actions import Privilege
 from services.plans.requests import CHANGES
 from tests.plans.given import BOOK_FILE
 from tests.plans.portal import (
@@ -276,7 +277,11 @@ async def test_a_cancellation_that_is_none_is_refused(customer: Customer, body: 
 async def test_a_long_comment_in_any_language_is_kept_as_it_is(customer: Customer) -> None:
     comment = ("Zu teuer – 高すぎる 🙃\n\t" * 100)[:1000]
     answer = await customer.done(await customer.begun(), "cancel", {"reason": "other", "comment": comment})
-    assert answer["events"][0]["data"]["comment"] == comment
+    name = answer["events"][0]["data"]["comment"]
+    reader = customer.as_other("acme", acme=[Privilege.INFORMATION_READ])
+    said = done(await reader.send("GET", f"/accounts/acme/comments/{name}"))
+    assert said == {"comment": name, "text": comment}
+    assert problem(await customer.as_other("acme", acme=[]).send("GET", f"/accounts/acme/comments/{name}"))
 
 
 async def test_the_base_ends_last(customer: Customer) -> None:

@@ -302,6 +302,7 @@ async def test_a_hold_stops_self_service_until_it_is_lifted(owner: Customer, hol
     reasons = {name: each["reason"] for name, each in shown["allowed_actions"].items()}
     assert reasons == {
         "change_contact": code,
+        "erase_personal_data": code if hold == "legal" else None,
         "change_payment_method": code,
         "grant_role": None,
         "revoke_role": None,

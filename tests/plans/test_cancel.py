@@ -29,7 +29,7 @@ from tests.plans.given import (
 
 def test_a_cancelled_plan_runs_to_the_end_of_its_term_and_does_not_renew() -> None:
     cancelled = pro_monthly().when(cancel(reason=CancelReason.OTHER, comment="Bye")).then(PlanCancelled)
-    assert (cancelled.ends_on, cancelled.reason, cancelled.comment) == (JULY_1, "other", "Bye")
+    assert (cancelled.ends_on, cancelled.reason, cancelled.comment) == (JULY_1, "other", "Bye-change-1")
     assert (cancelled.money.lines, cancelled.refund_requested) == ((), False)
     assert (cancelled.next_renewal.amount_minor, cancelled.next_renewal.lines) == (0, ())
 

@@ -53,3 +53,28 @@ async def test_what_nobody_named_for_an_hour_is_swept(records: PersonalRecords, 
     assert sorted((await records.of(account_id)).values()) == ["kept", "under-way"]
     await records.sweep(account_id, (), NOON)
     assert list((await records.of(account_id)).values()) == ["under-way"]
+
+
+async def test_a_comment_is_said_once_and_does_not_come_back(records: PersonalRecords, account_id: str) -> None:
+    await records.say(f"{account_id}-c", account_id, "Ada says bye")
+    await records.say(f"{account_id}-c", account_id, "and again")
+    assert await records.said(account_id, f"{account_id}-c") == "Ada says bye"
+    assert await records.said("another", f"{account_id}-c") is None
+    assert await records.said(account_id, "another") is None
+    await records.erase_all(account_id)
+    await records.say(f"{account_id}-c", account_id, "Ada says bye")
+    assert await records.said(account_id, f"{account_id}-c") is None
+
+
+async def test_all_of_an_account_is_erased_and_nothing_of_another(records: PersonalRecords, account_id: str) -> None:
+    other = uuid4().hex
+    for each in (account_id, other):
+        assert not await records.holds_any(each)
+        await records.say(f"{each}-c", each, "Bye")
+        assert await records.holds_any(each)
+        await records.put(f"{each}-1", each, "Ada", NOON)
+    await records.erase_all(account_id)
+    assert not await records.holds_any(account_id)
+    assert await records.of(account_id) == {}
+    assert await records.of(other) == {f"{other}-1": "Ada"}
+    assert await records.said(other, f"{other}-c") == "Bye"

@@ -82,6 +82,10 @@ async def change_contact(visit: Visit) -> Response:
     return await _changed(visit, "change_contact", body, contact=contact)
 
 
+async def erase_personal_data(visit: Visit) -> Response:
+    return await _changed(visit, "erase_personal_data", {})
+
+
 async def change_role(visit: Visit) -> Response:
     """No role: whatever role the person has is taken away."""
     role, subject = visit.form.get("role", ""), visit.form.get("subject", "").strip()
@@ -100,7 +104,9 @@ async def history(visit: Visit) -> Response:
     effects: dict[str, list[Members]] = {}
     for entry in reversed(entries):  # what an event caused follows it within moments, so it is on the page as well
         effects.setdefault(entry["causation_id"], []).append(entry)
-    return visit.page("history.html", title="History", here="history", found=found, known=known, effects=effects)
+    said = {each: await _comment(visit, each) for entry in entries if (each := entry["data"].get("comment"))}
+    told: Members = {"found": found, "known": known, "effects": effects, "said": said}
+    return visit.page("history.html", title="History", here="history", **told)
 
 
 async def history_csv(visit: Visit) -> Response:
@@ -109,6 +115,12 @@ async def history_csv(visit: Visit) -> Response:
 
 async def history_jsonl(visit: Visit) -> Response:
     return await export_jsonl(visit.api.inner("GET", b"", {}, {}))
+
+
+async def _comment(visit: Visit, comment: str) -> str:
+    with suppress(Refused):
+        return str((await visit.api.read("/comments/{comment}", comment=comment))["text"])
+    return "Erased"
 
 
 async def _changed(visit: Visit, command: str, body: Members, **ids: str) -> Response:

@@ -43,6 +43,7 @@ PAGES: dict[str, tuple[Page, str]] = {
     "billing-management": (account_pages.billing_management, "GET"),
     "payment-method": (account_pages.change_payment_method, "POST"),
     "contacts": (account_pages.change_contact, "POST"),
+    "personal-data": (account_pages.erase_personal_data, "POST"),
     "roles": (account_pages.change_role, "POST"),
     "history": (account_pages.history, "GET"),
     "compare": (comparing.compare, "GET"),

@@ -68,6 +68,7 @@ DONE = {
     "change_payment_method": "The payment method is changed.",
     "change_contact": "The contact is changed.",
     "remove_contact": "The contact is removed, and what was kept of it erased.",
+    "erase_personal_data": "What was kept of persons is erased.",
     "grant_role": "The role is given. It counts from the person's next sign-in on.",
     "revoke_role": "The role is taken away. It ends with the person's present sign-in.",
     "place_device_order": "Your order is placed. You can change it once while it is on hold.",

@@ -1,17 +1,18 @@
 """The portal's pages over a real read store: what they show, to whom, and what they refuse to do."""
 
 from collections.abc import AsyncIterator
+from html import escape
 from pathlib import Path
 
 import orjson
 import pytest
 from aiohttp import web
 
-from contracts.plans import ProductKind
+from contracts.plans import CancelReason, ProductKind
 from services.gateway.portal import words
 from services.gateway.portal.entrance import own_path
 from services.gateway.portal.formats import formats
-from services.plans.commands import AssignLicence, BuyCapacity, CancelLine, EditPlan
+from services.plans.commands import AssignLicence, BuyCapacity, CancelLine, CancelPlan, EditPlan
 from tests.gateway.gateway import Gateway, gateway
 from tests.gateway.history import BOOK, History, asked, product, started
 
@@ -305,3 +306,20 @@ async def test_an_open_page_is_told_when_its_account_changes(opened: Gateway) ->
     assert await anext(marks) not in ("", first)
     await marks.aclose()
     assert not changes._looking
+
+
+@pytest.mark.parametrize(("kept", "shown"), [(SCRIPT, f">{escape(SCRIPT)}</dd>"), (None, ">Erased</dd>")])
+async def test_history_shows_what_was_said_as_long_as_it_is_kept(opened: Gateway, kept: str | None, shown: str) -> None:
+    history = started()
+    history.do("acme", CancelPlan(**asked("b1", history, reason=CancelReason.OTHER, comment="c0ffee")))
+    await opened.show(history)
+    gone = {"code": "comment_not_found", "status": 404, "title": "x", "detail": "y"}
+    opened.plans.answer = lambda _: answers({"comment": "c", "text": kept}) if kept else answers(gone, 404)
+    assert shown in (await Visitor(opened, "overseer").get("/a/acme/history")).text
+
+
+async def test_personal_data_is_erased_from_billing_management(opened: Gateway) -> None:
+    answer = {"position": "plans:1", "stream": "s", "revision": 1, "events": []}
+    opened.plans.answer = lambda _: answers(answer)
+    await Visitor(opened).send("/a/acme/personal-data", {"key": "k"})
+    assert opened.plans.asked[-1].path == "/api/v1/accounts/acme/erase-personal-data"
