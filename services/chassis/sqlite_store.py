@@ -41,8 +41,9 @@ _COLUMNS = (
     "e.position, s.name, e.revision, e.event_id, e.type, e.version, CAST(e.metadata AS BLOB), CAST(e.data AS BLOB)"
 )
 # CROSS JOIN: SQLite keeps the order of the tables, so that no plan ever sorts or scans the log.
+# position: what somebody has put before the first one, where no reader of the log sees it, is in no stream either.
 _STREAM = f"""SELECT {_COLUMNS} FROM streams AS s CROSS JOIN events AS e ON e.stream = s.id
-    WHERE s.name = ? AND e.revision > ? ORDER BY e.revision"""
+    WHERE s.name = ? AND e.revision > ? AND e.position > {START} ORDER BY e.revision"""
 _LOG = f"""SELECT {_COLUMNS} FROM events AS e CROSS JOIN streams AS s ON s.id = e.stream
     WHERE e.position > ? AND e.position <= ? ORDER BY e.position LIMIT {CHUNK_EVENTS}"""
 _LOG_OF = f"""SELECT {_COLUMNS} FROM (%s ORDER BY 1 LIMIT {CHUNK_EVENTS}) AS chosen

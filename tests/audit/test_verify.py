@@ -309,3 +309,18 @@ async def test_what_is_recorded_while_it_is_verified_is_no_harm(audited: Audited
     await store.close()
     code, said = audited.verified()
     assert (code, f"{SIZE + 1} events." in said) == (0, True)
+
+
+@pytest.mark.parametrize("position", [0, -5])
+async def test_an_event_before_the_beginning_which_no_audit_sees_is_in_no_stream_either(
+    audited: Audited, position: int
+) -> None:
+    (stream,) = audited.one("SELECT name FROM events JOIN streams ON id = stream WHERE position = 20")
+    store = await SqliteEventStore.open(audited.log, read_only=True)
+    as_it_was = await store.read_stream(stream)
+    audited.shell(
+        f"INSERT INTO events SELECT {position}, stream, 1000, category, 'x', type, version, metadata, data"
+        " FROM events WHERE position = 20"
+    )
+    assert await store.read_stream(stream) == as_it_was
+    await store.close()

@@ -79,7 +79,7 @@ async def test_exports_are_for_auditors_of_the_account(shown: Gateway, path: str
     assert problem(await shown.get(path, "stranger")) == (404, "account_not_found")
 
 
-@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 async def test_no_cell_is_a_formula(begins: str) -> None:
     formula = f"{begins}HYPERLINK(A1)"
     entry = dict.fromkeys(exports.COLUMNS, formula)
