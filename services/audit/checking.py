@@ -73,6 +73,10 @@ class Checker:
         """Where an event should be stands something else: nothing after it can be read."""
         self.found.wrong.append(f"After position {self.found.position} stands something that is no event: {why}.")
 
+    def unseen(self, what: str) -> None:
+        """The log has what no reader of it comes by."""
+        self.found.wrong.append(what)
+
     def end(self) -> Findings:
         """After the last event."""
         if self._first:

@@ -41,6 +41,8 @@ async def from_sqlite(file: Path, checker: Checker, told: Told = NOTHING) -> Non
                 if checker.found.size % TOLD_EVERY == 0:
                     told(record.position, end)
         told(end, end)
+        for what in await store.hidden():
+            checker.unseen(what)
     except (AttributeError, TypeError) as error:  # a column that holds another type
         checker.broken(str(error))
     finally:

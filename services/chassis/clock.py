@@ -95,7 +95,7 @@ def midnight(on: date, zone: str) -> datetime:
 
 def instant(at: datetime) -> str:
     """An aware datetime as `2026-11-22T10:00:00.000000Z`: always six decimals, so text order is time order."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 _INSTANTS = ("at", "since", "until")

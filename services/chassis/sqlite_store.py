@@ -46,6 +46,11 @@ _STREAM = f"""SELECT {_COLUMNS} FROM streams AS s CROSS JOIN events AS e ON e.st
     WHERE s.name = ? AND e.revision > ? AND e.position > {START} ORDER BY e.revision"""
 _LOG = f"""SELECT {_COLUMNS} FROM events AS e CROSS JOIN streams AS s ON s.id = e.stream
     WHERE e.position > ? AND e.position <= ? ORDER BY e.position LIMIT {CHUNK_EVENTS}"""
+_HIDDEN = f"""SELECT position FROM events WHERE position <= {START} OR stream NOT IN (SELECT id FROM streams)
+    ORDER BY position LIMIT 1"""
+_ELSEWHERE = """SELECT position FROM events JOIN streams ON streams.id = events.stream
+    WHERE typeof(category) <> 'text' OR category <> substr(name, 1, instr(name || '-', '-') - 1)
+    ORDER BY position LIMIT 1"""
 _LOG_OF = f"""SELECT {_COLUMNS} FROM (%s ORDER BY 1 LIMIT {CHUNK_EVENTS}) AS chosen
     CROSS JOIN events AS e ON e.position = chosen.position CROSS JOIN streams AS s ON s.id = e.stream
     ORDER BY chosen.position"""
@@ -118,6 +123,20 @@ class SqliteEventStore:
 
     async def head(self) -> int:
         return await self._read(self._short_reads, lambda db: int(db.execute(_HEAD).fetchone()[0]))
+
+    async def hidden(self) -> list[str]:
+        """What an auditor who reads the log would not come by, a sentence each: rows that no reader sees; categories, by
+        which some readers choose, that are not their streams'."""
+
+        def found(db: sqlite3.Connection) -> list[str]:
+            rows = [
+                f"At position {each} stands a row where no reader of the log sees it."
+                for (each,) in db.execute(_HIDDEN)
+            ]
+            said = "The event at position {} has another category than its stream: some readers pass it over."
+            return [*rows, *(said.format(each) for (each,) in db.execute(_ELSEWHERE))]
+
+        return await self._read(self._log_reads, found)
 
     async def check(self) -> None:
         """For a read-only store: raises StoreUnavailable when the log cannot be read."""

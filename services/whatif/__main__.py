@@ -1,11 +1,13 @@
 """One fork in a process of its own, for `gateway.what_if.forks`: a question on standard input, an answer on standard
 output. Ends with 1, and why on standard error, after a mistake of ours.
 
-question: {account_id, now, wish (a WhatIfBody), feeds: {owner: url}, token, tax_rates, device_ratio}
+question: {account_id, now, wish (a WhatIfBody), feeds: {owner: url}, token, tax_rates, device_ratio, most_s}. Who asks
+waits for most_s; twice that, and it ends by itself: who asked may have been killed.
 answer: {answer: WhatIfAnswer} or {refused: code, facts}
 """
 
 import asyncio
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +50,9 @@ async def answered(question: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     logs.setup("what-if", "error")
-    answer = asyncio.run(answered(orjson.loads(sys.stdin.buffer.read())))
+    question = orjson.loads(sys.stdin.buffer.read())
+    signal.setitimer(signal.ITIMER_REAL, 2 * question["most_s"])
+    answer = asyncio.run(answered(question))
     sys.stdout.buffer.write(orjson.dumps(answer))
 
 

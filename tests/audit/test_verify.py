@@ -324,3 +324,20 @@ async def test_an_event_before_the_beginning_which_no_audit_sees_is_in_no_stream
     )
     assert await store.read_stream(stream) == as_it_was
     await store.close()
+    assert f"At position {position} stands a row where no reader of the log sees it." in audited.refused()
+
+
+async def test_an_event_of_a_stream_that_is_not_there_is_told(audited: Audited) -> None:
+    audited.shell(
+        "INSERT INTO events SELECT 999, 999, 1000, category, 'x', type, version, metadata, data"
+        " FROM events WHERE position = 20"
+    )
+    assert "At position 999 stands a row where no reader of the log sees it." in audited.refused()
+
+
+@pytest.mark.parametrize("category", ["'zzz'", "CAST(category AS BLOB)"])
+async def test_a_category_by_which_some_readers_would_pass_an_event_over_is_told(
+    audited: Audited, category: str
+) -> None:
+    audited.shell(f"UPDATE events SET category = {category} WHERE position = 20")
+    assert "The event at position 20 has another category than its stream" in audited.refused()

@@ -27,6 +27,10 @@ def test_an_instant_has_always_the_same_form() -> None:
     assert instant(datetime(2026, 11, 22, 10, 0, 0, 5, tzinfo=east)) == "2026-11-22T08:00:00.000005Z"
 
 
+def test_a_very_early_instant_is_one_as_well() -> None:
+    assert instant(datetime(1, 1, 2, tzinfo=UTC)) == "0001-01-02T00:00:00.000000Z"
+
+
 def test_the_system_clock_is_aware() -> None:
     assert SystemClock().now().tzinfo is UTC
 

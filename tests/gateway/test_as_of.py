@@ -133,6 +133,7 @@ async def test_a_time_that_cannot_be_looked_at_is_refused(shown: Gateway) -> Non
         "2026-06-03": "as_of_in_the_future",
         "plans:999": "as_of_in_the_future",
         "2026-01-30": "as_of_before_account",
+        "0001-01-01": "as_of_before_account",
         "plans:0": "as_of_before_account",
         "plans:1": "as_of_before_account",  # a price book was published
         "devices:0": "as_of_before_account",

@@ -53,6 +53,7 @@ class Forks:
                     "wish": wish.model_dump(mode="json"),
                     "feeds": {owner.value: url for owner, url in self._urls.items()},
                     "token": self._token(),
+                    "most_s": MOST_S,
                     **self._world,
                 }
             )
