@@ -187,7 +187,7 @@ async def buy(visit: Visit) -> Response:
             "fields_buy.html",
             {**wish, "cycle": cycle},
             "plan-management",
-            shown={**shown, "cycle": cycle, "bundle": None},
+            shown={**shown, "cycle": cycle, "bundle": None, "card": None},
         )
     else:
         allowed = next((each["bundle_id"] for each in within if each["allowed"]), "")
@@ -201,7 +201,7 @@ async def buy(visit: Visit) -> Response:
             f"plans/{bundle}",
             {"bundle_id": bundle},
             facts_of(cards[bundle]) if bundle in cards else {},
-            {**shown, "cycle": None, "bundle": bundle},
+            {**shown, "cycle": None, "bundle": bundle, "card": cards.get(bundle)},
         )
     return await _answered(visit, order)
 

@@ -1,52 +1,17 @@
 """The questions of the FAQ, answered in a real browser on a whole portal: as three roles, on a desk and on a phone."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.portal import Portal
 
-from .browser import CHROMIUM, DESKTOP, PHONE, Visitor, chromium
+from .browser import CHROMIUM, DESKTOP, PHONE
+from .sound import axed, fits
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="NOT TESTED: there is no chromium on this machine")
-
-AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
-GRAVE = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    with Portal(tmp_path_factory.mktemp("portal") / "data") as portal:
-        yield portal
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visits(portal: Portal, browser: Browser) -> Iterator[Any]:
-    """Makes visitors; in the end, none of their pages may have failed or asked for anything beyond this machine."""
-    here: list[Visitor] = []
-
-    def visit(user: str, size: tuple[int, int] = DESKTOP, page: str = "/plan-management", **options: Any) -> Page:
-        visitor = Visitor(browser, portal.url(), size, locale="en-US", reduced_motion="reduce", **options)
-        here.append(visitor)
-        visitor.sign_in(user, page)
-        return visitor.page
-
-    yield visit
-    for visitor in here:
-        visitor.close()
-        assert not visitor.elsewhere
-        # A browser counts an answer of 409 among its errors.
-        assert not [error for error in visitor.errors if "409" not in error]
 
 
 def charged(portal: Portal, user: str, account_id: str, name: str, quantity: int) -> str:
@@ -56,20 +21,6 @@ def charged(portal: Portal, user: str, account_id: str, name: str, quantity: int
     (bundle_id,) = (card["bundle_id"] for card in cards if card["name"] == name)
     quoted = portal.http.post(f"{account}/plans/{bundle_id}/quotes/edit", headers=token, json={"quantity": quantity})
     return f"${quoted.raise_for_status().json()['total_minor'] / 100:,.2f}"
-
-
-def fits(page: Page) -> None:
-    page.wait_for_function("document.documentElement")  # a page that has just come may have nothing yet
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is too wide"
-
-
-def axed(page: Page) -> None:
-    """Nothing that axe finds grave, and nothing wider than the window."""
-    fits(page)
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    grave = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"] if each["impact"] in GRAVE]
-    assert not grave, f"{page.url}: {grave}"
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
