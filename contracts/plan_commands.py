@@ -189,8 +189,8 @@ class DueLater(BaseModel):
 class Quote(BaseModel):
     """What a command would do, computed by the code that would do it. Nothing is recorded.
 
-    due_now: before tax. due_later: of a change on a later day of the term. taxes, total_minor: as they will
-    be on the invoice, before the account's credit is used.
+    due_now: before tax. due_later: of a change on a later day of the term. taxes, total_minor: as they will be on the
+    invoice, before the account's credit is used. next_renewal_before and _after: before tax and credit.
     """
 
     command: str

@@ -125,8 +125,8 @@ class SqliteEventStore:
         return await self._read(self._short_reads, lambda db: int(db.execute(_HEAD).fetchone()[0]))
 
     async def hidden(self) -> list[str]:
-        """What an auditor who reads the log would not come by, a sentence each: rows that no reader sees; categories, by
-        which some readers choose, that are not their streams'."""
+        """What an auditor who reads the log would not come by, a sentence each: rows that no reader sees, and
+        categories, by which some readers choose, that are not their streams'."""
 
         def found(db: sqlite3.Connection) -> list[str]:
             rows = [

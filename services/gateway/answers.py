@@ -50,6 +50,8 @@ class Term(Answer):
 
 
 class Renewal(Answer):
+    """amount_minor: before tax and credit."""
+
     due_on: date
     amount_minor: Minor
 
@@ -135,6 +137,8 @@ class ProductCards(Answer):
 
 
 class UpcomingRenewal(Answer):
+    """amount_minor: of all bundles together, before tax and credit."""
+
     due_on: date
     currency: Currency
     amount_minor: Minor
@@ -165,6 +169,8 @@ class BreakdownLine(Answer):
 
 
 class BreakdownRenewal(Answer):
+    """amount_minor: the sum of its lines, before tax and credit, as theirs are."""
+
     due_on: date
     currency: Currency
     amount_minor: Minor

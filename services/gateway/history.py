@@ -15,6 +15,7 @@ from contracts.topics import Owner
 from .answers import History, HistoryEntry
 from .cards import opened
 from .projections import history
+from .read_store import Readable
 from .readings import Readings
 from .reads import admitted, as_response, unless_known
 
@@ -26,7 +27,8 @@ Members = dict[str, Any]
 
 
 async def read_history(request: Request) -> Response:
-    """The newest first. limit: up to MOST. before: as the answer before said in `next`."""
+    """The newest first. limit: up to MOST. before: as the answer before said in `next`. about: the id of a plan, an
+    order, a lease or an invoice, whose own events are asked for."""
     of = await admitted(request, of_renewals=True, privilege=Privilege.AUDIT_READ)
     readings: Readings = request.state.readings
     limit, before = _limit(request.query_params), request.query_params.get("before", END)
@@ -34,7 +36,8 @@ async def read_history(request: Request) -> Response:
         raise _malformed("before", "what the answer before said in `next`")
     await readings.record(request, of, HistoryWay.PAGE)
     mine = history.prefix(of.account_id)
-    found = await of.reads.store.page(history.TABLE, mine, f"{mine}{before}", limit + 1)
+    about = request.query_params.get("about")
+    found = await _found(of.reads.store, mine, f"{mine}{before}", limit + 1, about)
     currency = Currency(opened(of.account)["currency"])
     shown = found[:limit]
     answer = History(
@@ -43,6 +46,18 @@ async def read_history(request: Request) -> Response:
         next=shown[-1][0].removeprefix(mine) if len(found) > limit else None,
     )
     return unless_known(request, as_response(answer))
+
+
+async def _found(store: Readable, mine: str, before: str, limit: int, about: str | None) -> list[tuple[str, bytes]]:
+    """The last `limit` rows before a key. about: as the end of their stream's name; it costs the account's history."""
+    found: list[tuple[str, bytes]] = []
+    while len(found) < limit:
+        rows = await store.page(history.TABLE, mine, before, max(limit, MOST) if about else limit)
+        found += [row for row in rows if not about or opened(row[1])["stream"].partition("-")[2] == about]
+        if not rows or not about:
+            break
+        before = rows[-1][0]
+    return found[:limit]
 
 
 def entry(row: Members, currency: Currency) -> HistoryEntry:

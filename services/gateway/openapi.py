@@ -120,6 +120,12 @@ _PAGE: list[Document] = [
         "schema": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
     },
     {"in": "query", "name": "before", "description": "read on, as `next` says", "schema": {"type": "string"}},
+    {
+        "in": "query",
+        "name": "about",
+        "description": "the id of a plan, an order, a lease or an invoice: its own events",
+        "schema": {"type": "string"},
+    },
 ]
 _SUBJECT = {
     "in": "query",

@@ -53,6 +53,19 @@ async def test_every_event_of_the_account_is_there_once_however_it_is_paged(show
     assert stamps == sorted(stamps, reverse=True)
 
 
+async def test_one_thing_has_its_own_history_however_it_is_paged(shown: Gateway) -> None:
+    everybody = await everything(shown, 200)
+    own = [entry for entry in everybody if entry["stream"].endswith("-acme")]
+    assert 1 < len(own) < len(everybody)
+    assert (await shown.get(f"{HISTORY}?about=acme", "auditor")).json()["entries"] == own
+    first = (await shown.get(f"{HISTORY}?about=acme&limit=1", "auditor")).json()
+    rest = (await shown.get(f"{HISTORY}?about=acme&before={first['next']}", "auditor")).json()
+    assert (first["entries"] + rest["entries"], rest["next"]) == (own, None)
+    (of_plan,) = (await shown.get(f"{HISTORY}?about=b1", "auditor")).json()["entries"]
+    assert of_plan["stream"] == "plan-b1"
+    assert (await shown.get(f"{HISTORY}?about=nothing", "auditor")).json()["entries"] == []
+
+
 async def test_it_is_for_auditors_only_and_of_one_account_only(shown: Gateway) -> None:
     assert problem(await shown.get(HISTORY, "owner")) == (403, "forbidden")
     assert problem(await shown.get(HISTORY, "stranger")) == (404, "account_not_found")

@@ -97,7 +97,7 @@ async def change_role(visit: Visit) -> Response:
 async def history(visit: Visit) -> Response:
     found: Members | None = None
     if Privilege.AUDIT_READ in visit.held():
-        asked = {"before": visit.asked["before"]} if visit.asked.get("before") else {}
+        asked = {name: visit.asked[name] for name in ("before", "about") if visit.asked.get(name)}
         found = await visit.api.read("/history", asked)
     entries = found["entries"] if found else []
     known = {entry["event_id"]: entry for entry in entries}
@@ -105,7 +105,13 @@ async def history(visit: Visit) -> Response:
     for entry in reversed(entries):  # what an event caused follows it within moments, so it is on the page as well
         effects.setdefault(entry["causation_id"], []).append(entry)
     said = {each: await _comment(visit, each) for entry in entries if (each := entry["data"].get("comment"))}
-    told: Members = {"found": found, "known": known, "effects": effects, "said": said}
+    told: Members = {
+        "found": found,
+        "known": known,
+        "effects": effects,
+        "said": said,
+        "about": visit.asked.get("about", ""),
+    }
     return visit.page("history.html", title="History", here="history", **told)
 
 

@@ -65,13 +65,13 @@ def forecast(renewals: list[Members], today: date, f: Formats) -> Chart:
         )
         for month, total in zip(months, totals, strict=True)
     )
-    alt = f"Renewals of the next twelve months: {f.money(sum(totals), currency)} in all, if nothing changes."
+    alt = f"Renewals of the next twelve months: {f.money(sum(totals), currency)} in all before tax, if nothing changes."
     head = ("Month", "Monthly plans", "Annual plans", "Total")
     return Chart("forecast", "columns", "Renewal forecast", alt, head, bars, ("Monthly", "Annual"))
 
 
 def spend(renewals: list[Members], f: Formats) -> Chart:
-    """What each product costs in a year, if nothing changes."""
+    """What each product costs in a year before tax, if nothing changes."""
     yearly: dict[str, int] = defaultdict(int)
     currency = "USD"
     for of_cadence in renewals:
@@ -85,7 +85,7 @@ def spend(renewals: list[Members], f: Formats) -> Chart:
         Bar(name, WIDE * amount / most, 0, (name, f.money(amount, currency)))
         for name, amount in sorted(yearly.items(), key=lambda item: -item[1])
     )
-    alt = f"Spend by product: {f.money(total, currency)} a year, if nothing changes."
+    alt = f"Spend by product: {f.money(total, currency)} a year before tax, if nothing changes."
     return Chart("spend", "rows", "Spend by product, a year", alt, ("Product", "A year"), bars)
 
 

@@ -24,6 +24,7 @@ async def device_management(visit: Visit) -> Response:
         here="device-management",
         orders=sorted(orders, key=lambda order: str(order["placed_at"]), reverse=True),
         leases=leases,
+        sent_to={order["order_id"]: order["ship_to"] for order in orders},
         key=uuid.uuid4().hex,
     )
 

@@ -194,6 +194,7 @@ def _shell(visit: Visit) -> dict[str, Any]:
         "done": words.DONE.get(visit.asked.get("done", "")),
         "moved": words.MOVED.get(visit.asked.get("from", "")),
         "past": visit.as_of,
+        "now": visit.request.state.reads.clock.now().isoformat(),
         "time": _time(visit),
     }
 

@@ -43,6 +43,11 @@ REASONS = {
     "missing_features": "Features are missing",
     "other": "Another reason",
 }
+REPLACE = {
+    "defect": "It does not work",
+    "damaged_in_transit": "It came damaged",
+    "wrong_device": "It is another device than I ordered",
+}
 FAMILIES = {
     "workplace": "Workplace",
     "phone": "Phone",

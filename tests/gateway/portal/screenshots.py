@@ -9,9 +9,9 @@ from .browser import DESKTOP, PHONE, Visitor, chromium
 PAGES = (
     *("plan-management", "renewals/annual", "plan", "plan/edit?quantity=15", "plan/cancel", "buy/workplace_pro"),
     *("device-management", "order-devices", "payment-history", "invoice", "billing-management", "history"),
-    "what-if?months=3",
+    *("what-if?months=3", "compare?first=2026-02-15&second=2026-05-19", "why", "events", "events/plans.PlanStarted"),
+    *("plan-management?as_of=2026-04-15", "history?as_of=2026-04-15"),
 )
-
 
 README = ("plan-management", "plan/edit?quantity=15")
 
@@ -29,11 +29,25 @@ def take(url: str, folder: Path, everything: bool) -> None:
                 visitor.page.goto("/a/acme/payment-history")
                 bill = visitor.page.locator("tbody th a").first.get_attribute("href") or ""
                 for page in PAGES if everything else README:
-                    name = page.partition("?")[0].replace("/", "-")
-                    path = page.replace("plan", first, 1) if page.split("/")[0] == "plan" else f"/a/acme/{page}"
-                    visitor.page.goto(bill if page == "invoice" else path)
+                    name = ("then-" if "as_of" in page else "") + page.partition("?")[0].replace("/", "-")
+                    visitor.page.goto(_address(page, first, bill))
+                    if page == "why":
+                        visitor.page.locator("details.why > summary").first.click()
                     visitor.page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=everything)
                 visitor.close()
+
+
+def _address(page: str, plan: str, bill: str) -> str:
+    match page.split("/")[0]:
+        case "plan":
+            return page.replace("plan", plan, 1)
+        case "events":
+            return f"/{page}"
+        case "invoice":
+            return bill
+        case "why":
+            return "/a/acme/plan-management"
+    return f"/a/acme/{page}"
 
 
 if __name__ == "__main__":

@@ -1,52 +1,17 @@
 """The questions of the FAQ, answered in a real browser on a whole portal: as three roles, on a desk and on a phone."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.portal import Portal
 
-from .browser import CHROMIUM, DESKTOP, PHONE, Visitor, chromium
+from .browser import CHROMIUM, DESKTOP, PHONE
+from .sound import axed, fits
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="NOT TESTED: there is no chromium on this machine")
-
-AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
-GRAVE = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    with Portal(tmp_path_factory.mktemp("portal") / "data") as portal:
-        yield portal
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visits(portal: Portal, browser: Browser) -> Iterator[Any]:
-    """Makes visitors; in the end, none of their pages may have failed or asked for anything beyond this machine."""
-    here: list[Visitor] = []
-
-    def visit(user: str, size: tuple[int, int] = DESKTOP, page: str = "/plan-management", **options: Any) -> Page:
-        visitor = Visitor(browser, portal.url(), size, locale="en-US", reduced_motion="reduce", **options)
-        here.append(visitor)
-        visitor.sign_in(user, page)
-        return visitor.page
-
-    yield visit
-    for visitor in here:
-        visitor.close()
-        assert not visitor.elsewhere
-        # A browser counts an answer of 409 among its errors.
-        assert not [error for error in visitor.errors if "409" not in error]
 
 
 def charged(portal: Portal, user: str, account_id: str, name: str, quantity: int) -> str:
@@ -58,31 +23,15 @@ def charged(portal: Portal, user: str, account_id: str, name: str, quantity: int
     return f"${quoted.raise_for_status().json()['total_minor'] / 100:,.2f}"
 
 
-def fits(page: Page) -> None:
-    page.wait_for_function("document.documentElement")  # a page that has just come may have nothing yet
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} is too wide"
-
-
-def axed(page: Page) -> None:
-    """Nothing that axe finds grave, and nothing wider than the window."""
-    fits(page)
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    grave = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"] if each["impact"] in GRAVE]
-    assert not grave, f"{page.url}: {grave}"
-
-
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("user", ["olive", "victor", "aude"])
 def test_every_question_of_the_faq(visits: Any, user: str, size: tuple[int, int]) -> None:
-    # Nothing on a page depends on its colours, nor colours on the width: each is looked at once.
-    page: Page = visits(user, size, "/pending-plans", color_scheme="dark" if size == PHONE else "light")
+    page: Page = visits(user, size, "/pending-plans")
     may_edit = user == "olive"
-    sound = axed if may_edit else fits
 
     # Where can I find the billing portal?
     expect(page.get_by_text("Pending Plans is part of Plan Management now")).to_be_visible()
-    sound(page)
+    fits(page)
     if size == PHONE:
         page.locator("details.only-phone > summary").click()
     menu = page.get_by_role("navigation")
@@ -96,7 +45,7 @@ def test_every_question_of_the_faq(visits: Any, user: str, size: tuple[int, int]
     fits(page)
     page.locator("details.profile").get_by_role("link", name="Device Management").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Device Management")
-    sound(page)
+    fits(page)
 
     # What new features can I find on my product cards?
     page.goto("/plan-management")
@@ -111,7 +60,7 @@ def test_every_question_of_the_faq(visits: Any, user: str, size: tuple[int, int]
     # How can I see my next renewal amount?
     page.get_by_role("link", name="View the Annual renewal").click()
     expect(page.get_by_role("row", name="Workplace Business")).to_be_visible()
-    sound(page)
+    fits(page)
 
     # How can I buy additional products or capacities?
     page.goto("/plan-management")
@@ -119,7 +68,7 @@ def test_every_question_of_the_faq(visits: Any, user: str, size: tuple[int, int]
     if may_edit:
         offer.get_by_role("link", name="Buy").click()
         expect(page.locator(".net dd")).to_have_text(re.compile(r"\$\d"))
-        sound(page)
+        fits(page)
     else:
         expect(offer.get_by_role("button", name="Buy")).to_be_disabled()
         expect(offer.get_by_text("You lack the privilege this needs")).to_be_visible()
@@ -128,20 +77,20 @@ def test_every_question_of_the_faq(visits: Any, user: str, size: tuple[int, int]
     for name in ("Edit Plan", "Cancel Plan"):
         page.goto("/plan-management")
         page.get_by_role("link", name="Manage Workplace Business").click()
-        sound(page)
+        fits(page)
         if may_edit:
             page.get_by_role("link", name=name).click()
             expect(page.get_by_role("button", name="Place Order" if name == "Edit Plan" else name)).to_be_visible()
-            sound(page)
+            fits(page)
         else:
             expect(page.get_by_role("button", name=name)).to_be_disabled()
 
     for path in ("payment-history", "billing-management", "history", "order-devices"):
         page.goto(f"/a/acme/{path}")
-        sound(page)
+        fits(page)
     for path in ("/events", "/events/plans.PriceBookPublished"):
         page.goto(path)
-        sound(page)
+        fits(page)
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

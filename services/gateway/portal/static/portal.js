@@ -4,6 +4,11 @@
 const LIVE = { headers: { "X-Live": "1" }, credentials: "same-origin" };
 document.documentElement.classList.add("scripted");
 
+// The portal's clock need not be this machine's: it can be moved.
+const now = () => Date.now() + ahead;
+const aheadIn = (page) => (Date.parse(page.body.dataset.now) || Date.now()) - Date.now();
+let ahead = aheadIn(document);
+
 async function fetched(url) {
   const answer = await fetch(url, LIVE);
   if (answer.status === 401) { location.reload(); return null; }
@@ -48,6 +53,8 @@ async function refresh() {
   for (const name of ["at", "done", "from"]) if (name !== "from" || url.pathname.indexOf("payment") < 0) url.searchParams.delete(name);
   const page = await fetched(url).catch(() => null);
   if (!page) return;
+  ahead = aheadIn(page);
+  countdowns();
   let moved = false;
   const list = document.querySelector("[data-live-list]"), freshList = page.querySelector("[data-live-list]");
   const ids = (of) => of ? [...of.children].map((each) => each.id).join() : "";
@@ -100,11 +107,19 @@ document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
 });
+// What takes its time says so.
+document.addEventListener("submit", (event) => {
+  const part = document.getElementById(event.target.dataset.waits || "");
+  if (!part) return;
+  part.setAttribute("aria-busy", "true");
+  part.querySelector(".working").hidden = false;
+});
+addEventListener("pageshow", (event) => { if (event.persisted && document.querySelector("[data-waits]")) location.reload(); });
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
 
 function countdowns() {
   for (const each of document.querySelectorAll("[data-until]")) {
-    const minutes = Math.max(0, Math.round((Date.parse(each.dataset.until) - Date.now()) / 60000));
+    const minutes = Math.max(0, Math.round((Date.parse(each.dataset.until) - now()) / 60000));
     each.textContent = minutes > 90 ? `About ${Math.round(minutes / 60)} hours left.` : `${minutes} minutes left.`;
   }
 }
