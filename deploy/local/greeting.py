@@ -11,7 +11,7 @@ from typing import Any
 from contracts.plan_actions import Privilege
 
 from .client import Client
-from .issuer import USERS
+from .issuer import TOKEN_VALID_S, USERS
 
 ACCOUNT = "/api/v1/accounts/acme"
 CAPACITIES = ("large_meeting_1000", "storage_1000", "storage_30", "storage_5000", "storage_200", "large_meeting_500")
@@ -37,7 +37,7 @@ def introduction(url: str, tokens: Path, client: Client, min_position: str) -> s
 
 
 def _users(tokens: Path) -> Iterator[str]:
-    yield "Demo users; their tokens last 12 hours and are renewed while this runs:"
+    yield f"Demo users; their tokens last {TOKEN_VALID_S // 3600} hours and are renewed while this runs:"
     for name, user in USERS.items():
         everywhere = "the clock" if Privilege.CLOCK_EDIT in user.grants.get("*", ()) else "the price book"
         accounts = ", ".join(user.grants).replace("*", everywhere)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -39,9 +39,6 @@ class Metrics:
     def gauge(self, name: str, meaning: str, read: Read, labels: tuple[str, ...] = ()) -> None:
         """A value read when it is scraped. read: a number, or one per tuple of label values; cheap, never waiting."""
         self.registry.register(_ReadGauge(name, meaning, read, labels))
-
-    def counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
-        return Counter(name, meaning, labels, registry=self.registry)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format (CONTENT_TYPE)."""

@@ -1,7 +1,6 @@
 """Orders and leases told on the price book that is for sale: given, when, then, and the days that go by meanwhile."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -206,7 +205,3 @@ def give_back(lease: Lease, on: date, **members: Any) -> Any:
 def request_replacement(lease: Lease, when: datetime, **members: Any) -> Any:
     said = {"serial": lease.serial, "reason": ReplacementReason.DEFECT, "ship_to": "office-1", **members}
     return asked(c.RequestReplacement, when, **said)
-
-
-def events_of(given: Iterable[Any]) -> list[str]:
-    return [type(event).__name__ for event in given]
