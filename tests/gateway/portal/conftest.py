@@ -1,4 +1,4 @@
-"""One whole portal and one browser for all tests of this folder that ask for them."""
+"""One whole portal for all tests of this folder that ask for it, and a browser for those of a file."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         yield portal
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # no longer: while it is there, its loop runs, and no test that is a coroutine can
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
