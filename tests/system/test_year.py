@@ -59,12 +59,12 @@ class Year:
         return True
 
     def facts(self) -> Counter[str]:
-        """Every event by its stream, revision and body, but for the ids of erasable records, which no two portals
+        """Every event by its stream, revision and body, but for the names of erasable records, which no two portals
         share."""
         found: Counter[str] = Counter()
         for owner in Owner:
             for event in logs.feed(self.portal, owner):
-                body = {name: value for name, value in event["data"].items() if name != "record"}
+                body = {name: value for name, value in event["data"].items() if name not in ("record", "comment")}
                 found[f"{event['stream']} {event['revision']} {event['type']} {json.dumps(body, sort_keys=True)}"] += 1
         return found
 
